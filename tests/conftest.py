@@ -1,0 +1,113 @@
+"""Fixtures that every test may use: a tiny data set in MIMIC's format, and the real data where it is present."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+DATA_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+PEOPLE = (
+    # qid, name, description, attributes, image: "drawn", "absent" (named, but not on disk) or "none" (not stated)
+    ("Q1", "Anna Bell", "painter", "Occupation: painter. Country: Norway", "drawn"),
+    ("Q2", "Anna Bell", "chemist", "Occupation: chemist. Country: Chile", "drawn"),
+    ("Q3", "Carl Dunn", "sailor", "Occupation: sailor. Country: Norway", "drawn"),
+    ("Q4", "Carla Dunn", "judge", "Occupation: judge. Country: Kenya", "drawn"),
+    ("Q5", "Émile Fournier", "composer", "Occupation: composer. Country: France", "drawn"),
+    ("Q6", "Gerd Hahn", "footballer", "Occupation: footballer. Country: Austria", "drawn"),
+    ("Q7", "Ida Jansen", "minister", "Occupation: minister. Country: Denmark", "drawn"),
+    ("Q8", "Kofi Lamptey", "poet", "Occupation: poet. Country: Ghana", "drawn"),
+    ("Q9", "Mona O'Neil", "pilot", "Occupation: pilot. Country: Ireland", "drawn"),
+    ("Q10", "Paul Quist", "cook", "Occupation: cook. Country: Sweden", "drawn"),
+    ("Q11", "Paul Quist", "actor", "Occupation: actor. Country: Canada", "absent"),
+    ("Q12", "Rosa Stein", "historian", "Occupation: historian. Country: Chile", "none"),
+)
+
+MENTIONS = {
+    # mention, sentence, answer, image (as above)
+    "train": (
+        ("Anna Bell", "Anna Bell showed her paintings in Oslo.", "Q1", "drawn"),
+        ("Bell", "Bell explained the reaction to her students.", "Q2", "drawn"),
+        ("Carl Dunn", "Carl Dunn sailed home alone.", "Q3", "none"),
+        ("Fournier", "The symphony of Fournier was played twice.", "Q5", "drawn"),
+        ("Hahn", "Hahn scored in the last minute.", "Q6", "drawn"),
+        ("Paul Quist", "Paul Quist opened a kitchen in Malmö.", "Q10", "drawn"),
+    ),
+    "dev": (
+        ("Dunn", "Judge Dunn adjourned the trial.", "Q4", "drawn"),
+        ("Jansen", "Minister Jansen resigned on Monday.", "Q7", "absent"),
+        ("Lamptey", "Lamptey read two new poems.", "Q8", "drawn"),
+        ("Paul Quist", "Paul Quist plays the king.", "Q11", "none"),
+    ),
+    "test": (
+        ("O'Neil", "O'Neil landed the aeroplane safely.", "Q9", "drawn"),
+        ("Rosa Stein", "Rosa Stein wrote about the archives of Santiago.", "Q12", "none"),
+        ("Anna Bell", "Anna Bell painted the harbour.", "Q1", "drawn"),
+        ("Theo Ulm", "Nobody has heard of Theo Ulm.", "nil", "drawn"),
+    ),
+}
+
+
+def draw_person(qid: str, size: int = 48, shift: int = 0) -> Image.Image:
+    """A picture that depends on the id: two coloured shapes; ``shift`` moves them, as another view would."""
+    number = int(qid[1:])
+    picture = Image.new("RGB", (size, size), (30 * number % 256, 70 * number % 256, 110 * number % 256))
+    pen = ImageDraw.Draw(picture)
+    left, top = 3 + number % 4 * 6 + shift, 4 + number // 4 * 8 + shift
+    pen.ellipse((left, top, left + 18, top + 18), fill=(255 - 20 * number, 40, 17 * number))
+    return picture
+
+
+def write_tiny(folder: Path) -> Path:
+    """Write twelve entities and 6 + 4 + 4 mentions (one NIL, some without image) in MIMIC's format to ``folder``."""
+    for name in ("kb_image", "mention_image"):
+        (folder / name).mkdir(parents=True)
+    entities = []
+    for row, (qid, name, description, attributes, image) in enumerate(PEOPLE):
+        if image == "drawn":
+            draw_person(qid).save(folder / "kb_image" / f"{qid}.jpg", quality=90)
+        images = [] if image == "none" else [f"{qid}.jpg"]
+        entity = {"id": row, "qid": qid, "type": "entity", "entity_name": name, "attr": attributes}
+        entities.append({**entity, "desc": description, "image_list": images})
+    _dump(folder / "kb_entity.json", entities)
+    _dump(folder / "qid2id.json", {entity["qid"]: entity["id"] for entity in entities})
+    titles = {qid: name for qid, name, *_ in PEOPLE}
+    for split, mentions in MENTIONS.items():
+        rows = []
+        for row, (mention, sentence, answer, image) in enumerate(mentions):
+            file = "" if image == "none" else f"{split}-{row}.jpg"
+            if image == "drawn":
+                picture = draw_person(answer if answer != "nil" else "Q13", shift=4 + row)
+                picture.save(folder / "mention_image" / file, quality=90)
+            title = titles.get(answer, mention)
+            record = {"id": f"{split}-{row}", "sentence": sentence, "mentions": mention, "entities": title}
+            rows.append({**record, "imgPath": file, "answer": answer})
+        _dump(folder / f"Tiny_{split}.json", rows)
+    return folder
+
+
+def _dump(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")
+
+
+@pytest.fixture
+def tiny_folder(tmp_path: Path) -> Path:
+    """The tiny data set, freshly written: the test may change its files."""
+    return write_tiny(tmp_path / "tiny")
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny data set, written once for all tests: read only."""
+    return write_tiny(tmp_path_factory.mktemp("data") / "tiny")
+
+
+@pytest.fixture(scope="session")
+def data_root() -> Path:
+    """The folder with the real data sets; the test is skipped where it is absent."""
+    if not DATA_ROOT.is_dir():
+        pytest.skip("the real data sets are absent (../shared/data)")
+    return DATA_ROOT
