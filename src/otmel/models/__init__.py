@@ -1,1 +1,1 @@
-
+"""Models: all behind the ``Scorer`` protocol of ``otmel.models.base``."""

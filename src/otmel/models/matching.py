@@ -1,0 +1,67 @@
+"""Unimodal matching: the tokens of a mention are sent to the tokens of an entity (Eq. 19–24)."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from otmel.models.base import LateState
+from otmel.models.settings import ModelSettings
+from otmel.ot import Correlation, Plan, Sides
+
+PAIR_ELEMENTS = 12_000_000
+"""Plan entries worked on at once in training; larger tiles are cut by mention and recomputed in the backward pass."""
+
+
+class Matching(nn.Module):
+    """One modality's late term ``ψ(ḡ_m, t_e)`` of Eq. 24: entity tokens receive, mention tokens send."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        assert settings.matching is not None
+        self.correlation = Correlation(settings.matching, settings.hidden, settings.shape)
+        self.pool = settings.pool.build(settings.hidden)
+
+    def entity(self, tokens: Tensor, mask: Bool[Tensor, "E L"], cls: Float[Tensor, "E d"]) -> LateState:
+        """``Q = T_e W_q`` and ``t_e``: all that an entity brings."""
+        return LateState(tokens=self.correlation.query(tokens), mask=mask, target=cls)
+
+    def mention(self, tokens: Tensor, mask: Bool[Tensor, "M L"]) -> LateState:
+        """``K = T_m W_k`` and ``H = T_m W_v``: all that a mention brings."""
+        return LateState(tokens=self.correlation.key(tokens), mask=mask, values=self.correlation.value(tokens))
+
+    def forward(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
+        """``ψ(ḡ_m, t_e)`` for every pair (Eq. 19–23), and the auxiliary loss averaged over the pairs."""
+        per_mention = len(entities) * entities.mask.shape[1] * mentions.mask.shape[1]
+        step = max(1, PAIR_ELEMENTS // max(per_mention, 1))
+        if step >= len(mentions):
+            return self._tile(mentions, entities)
+        late, auxiliary = [], []
+        for start in range(0, len(mentions), step):
+            chunk = mentions[start : start + step]
+            if torch.is_grad_enabled():
+                scores, loss = checkpoint(self._tile, chunk, entities, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
+            else:
+                scores, loss = self._tile(chunk, entities)
+            late.append(scores)
+            auxiliary.append(None if loss is None else loss * (len(chunk) / len(mentions)))
+        losses = [loss for loss in auxiliary if loss is not None]
+        return torch.cat(late), torch.stack(losses).sum() if losses else None
+
+    def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
+        assert mentions.values is not None and entities.target is not None
+        assigned = self.correlation(self._sides(mentions, entities), mentions.values)
+        # ḡ_m is empty where either side has no tokens: no message was sent, so the late term is zero.
+        filled = entities.mask.unsqueeze(0) & mentions.mask.any(-1)[:, None, None]
+        pooled = self.pool(assigned.tokens, filled)
+        return torch.einsum("med,ed->me", pooled, entities.target), assigned.auxiliary
+
+    def plan(self, mention: LateState, entity: LateState) -> Plan:
+        """The plans of every pair ``[M, E, L_e, L_m]``, for display."""
+        return self.correlation.assignment.plan(self._sides(mention, entity))
+
+    @staticmethod
+    def _sides(mentions: LateState, entities: LateState) -> Sides:
+        return Sides(entities.tokens, mentions.tokens, entities.mask, mentions.mask, "crossed")

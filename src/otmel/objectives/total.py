@@ -1,0 +1,56 @@
+"""The overall loss, Eq. 29, for one process or many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from otmel.models.base import Side
+from otmel.objectives.contrastive import contrastive_losses
+from otmel.objectives.gather import gathered_rows, gathered_state
+
+
+@dataclass(frozen=True)
+class TrainingBatch:
+    """Mentions, the entities they are scored against, and which is true.
+
+    Attributes:
+        mentions: ``M`` mentions.
+        entities: ``E`` entities: the true ones and any others drawn for this batch.
+        gold: row of each mention's true entity.
+        entity_rows: row of each entity in ``entities``.
+    """
+
+    mentions: Side
+    entities: Side
+    gold: Int[Tensor, " M"]
+    entity_rows: Int[Tensor, " E"]
+
+    def to(self, *args: object, **kwargs: object) -> TrainingBatch:
+        """Every tensor moved, as by ``Tensor.to``."""
+        return TrainingBatch(
+            self.mentions.to(*args, **kwargs),
+            self.entities.to(*args, **kwargs),
+            self.gold.to(*args, **kwargs),  # pyright: ignore[reportArgumentType, reportCallIssue]
+            self.entity_rows.to(*args, **kwargs),  # pyright: ignore[reportArgumentType, reportCallIssue]
+        )
+
+
+@dataclass(frozen=True)
+class Losses:
+    """``J = L + L_KD`` (Eq. 29) and its terms: ``O``, ``F``, ``T``, ``V`` (Eq. 26–27) and ``KD`` (Eq. 28)."""
+
+    total: Float[Tensor, ""]
+    terms: dict[str, Tensor]
+
+
+def total_loss(model: nn.Module, batch: TrainingBatch) -> Losses:
+    """Eq. 29 on a batch; with several processes every mention meets the entities of all of them."""
+    scores, distillation = model(batch.mentions, batch.entities, gathered_state)
+    terms = contrastive_losses(scores, batch.gold, gathered_rows(batch.entity_rows))
+    if distillation is not None:
+        terms["KD"] = distillation
+    return Losses(torch.stack(list(terms.values())).sum(), terms)

@@ -1,0 +1,78 @@
+"""How far the student's attention is from the teacher's transport plan, Eq. 28 and its two ablations.
+
+Read literally, Eq. 28 applies a softmax to the plan, whose entries are at most ``1/L``: its target is uniform to about
+1e-6 nats and carries nothing. ``target="normalised"`` divides rows and columns of the plan by their sums instead;
+``target="literal"`` is there to show the difference. The teacher never receives a gradient.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Bool, Float
+from pydantic import Field
+from torch import Tensor
+
+from otmel.settings import Settings
+
+Target = Literal["normalised", "literal"]
+
+
+class SymmetricKL(Settings):
+    """Eq. 28: half the row-wise plus half the column-wise divergence."""
+
+    kind: Literal["symmetric_kl"] = "symmetric_kl"
+    target: Target = "normalised"
+
+    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Tensor:
+        """Mean over the batch of Eq. 28, each direction averaged over its lines that have content."""
+        rows = _line_divergence(plan, scores, content, self.target)
+        columns = _line_divergence(plan.mT, scores.mT, content.mT, self.target)
+        return 0.5 * (rows + columns)
+
+
+class RowKL(Settings):
+    """Row K2 of Table 2: the row-wise half of Eq. 28 alone."""
+
+    kind: Literal["row_kl"] = "row_kl"
+    target: Target = "normalised"
+
+    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Tensor:
+        """Mean over rows of ``KL(plan row ‖ attention row)``."""
+        return _line_divergence(plan, scores, content, self.target)
+
+
+class MeanSquared(Settings):
+    """Row K1 of Table 2: squared differences between the row-normalised plan and the attention map."""
+
+    kind: Literal["mean_squared"] = "mean_squared"
+
+    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Tensor:
+        """Mean over rows of the sum of squared differences."""
+        student = _log_softmax(scores, content).exp() * content
+        teacher = _targets(plan.detach(), content, "normalised")
+        lines = content.any(-1)
+        return (student - teacher).square().sum(-1).masked_select(lines).sum() / lines.sum().clamp_min(1)
+
+
+Divergence = Annotated[SymmetricKL | RowKL | MeanSquared, Field(discriminator="kind")]
+
+
+def _line_divergence(plan: Tensor, scores: Tensor, content: Tensor, target: Target) -> Float[Tensor, ""]:
+    teacher = _targets(plan.detach(), content, target)
+    student = _log_softmax(scores, content)
+    terms = torch.special.xlogy(teacher, teacher) - teacher * student
+    lines = content.any(-1)
+    return terms.masked_fill(~content, 0).sum((-1)).masked_select(lines).sum() / lines.sum().clamp_min(1)
+
+
+def _targets(plan: Tensor, content: Tensor, target: Target) -> Tensor:
+    if target == "literal":
+        return _log_softmax(plan, content).exp() * content
+    return plan * content / plan.sum(-1, keepdim=True).clamp_min(1e-30)
+
+
+def _log_softmax(scores: Tensor, content: Tensor) -> Tensor:
+    # -1e9 rather than -inf: a line without content gives finite numbers, which its mask then removes.
+    return scores.masked_fill(~content, -1e9).log_softmax(-1)

@@ -1,0 +1,192 @@
+"""Entropic optimal transport by Sinkhorn iterations, masked and batched (Eq. 2–3, Eq. 11 = 21, Alg. 1, Eq. 30–33).
+
+Eq. 2 = Eq. 32 is the discrete form of Kantorovich's problem, Eq. 31 (a relaxation of Monge's, Eq. 30). Its entropic
+form is Eq. 3 = Eq. 33, which differ in what they call λ: a temperature in Eq. 3, its inverse in Eq. 33 and Alg. 1. Here
+there is one name, ``epsilon``, a temperature: ``K = exp(−C/ε)``. The iteration solves the wider problem
+
+    min_P  ⟨P, C⟩ + ε KL(P | a⊗b) + ρ_r KL(P 1 | a) + ρ_c KL(Pᵀ 1 | b)
+
+by ``v = (Kᵀ(a u))^−λc``, ``u = (K(b v))^−λr``, ``P = a u K v b`` with ``λ = ρ/(ρ + ε)``. ``relax = (λr, λc) = (1, 1)`` is
+balanced transport, the paper's; ``(1, 0)`` is softmax attention over cosines; values below one let mass stay unmoved.
+Padding is a zero in ``a`` or ``b``: it takes no part in any sum, and an empty side gives a plan of zeros.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from otmel.settings import Settings
+
+SMALLEST_EXP_EPSILON = 0.025
+"""Below this temperature the log domain takes over: scalings reach ``exp(1/ε)``, and their squares, which the
+gradient of a division needs, would leave the range of float32."""
+
+_FAR = -1e30
+"""The logarithm of no mass: finite, so that differences and gradients stay so, yet ``exp`` of it is 0."""
+
+
+class Sinkhorn(Settings):
+    """How a transport problem is solved.
+
+    Attributes:
+        epsilon: temperature of the entropy term, in units of cost (cost lies in [0, 1]).
+        iterations: most iterations; one updates the columns, then the rows, so rows are exact at the end.
+        tolerance: a problem whose largest marginal error, relative to its mean mass, is below this stops; others go on.
+        relax: exponents (λr, λc) of the row and column updates; (1, 1) is balanced transport.
+        domain: ``exp`` works on K in the input's dtype, ``log`` on log K in float64; ``auto`` takes ``log`` for small ε.
+    """
+
+    epsilon: float = Field(0.05, gt=0)
+    iterations: int = Field(20, ge=1)
+    tolerance: float | None = Field(None, gt=0)
+    relax: tuple[float, float] = (1.0, 1.0)
+    domain: Literal["auto", "exp", "log"] = "auto"
+
+    @field_validator("relax")
+    @classmethod
+    def _within(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not all(0 <= exponent <= 1 for exponent in value):
+            raise ValueError("the exponents of relax lie between 0 and 1")
+        return value
+
+    @property
+    def in_log_domain(self) -> bool:
+        """Whether this solver works on logarithms in float64."""
+        return self.domain == "log" or (self.domain == "auto" and self.epsilon < SMALLEST_EXP_EPSILON)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Transport problems over any batch shape: a cost and the two marginals (zero on padding)."""
+
+    cost: Float[Tensor, "... n m"]
+    row_weights: Float[Tensor, "... n"]
+    column_weights: Float[Tensor, "... m"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer of a solver.
+
+    Attributes:
+        matrix: the plan ``P``, zero on padding.
+        iterations: iterations each problem took.
+        row_weights: the marginal asked of the rows.
+        column_weights: the marginal asked of the columns.
+    """
+
+    matrix: Float[Tensor, "... n m"]
+    iterations: Int[Tensor, "..."]
+    row_weights: Float[Tensor, "... n"]
+    column_weights: Float[Tensor, "... m"]
+
+    @property
+    def marginal_error(self) -> Float[Tensor, "..."]:
+        """``‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁``: 0 when the plan transports everything exactly, at most 2 per side."""
+        rows = (self.matrix.sum(-1) - self.row_weights).abs().sum(-1)
+        columns = (self.matrix.sum(-2) - self.column_weights).abs().sum(-1)
+        return rows + columns
+
+    @property
+    def entropy(self) -> Float[Tensor, "..."]:
+        """``H(Π) = −Σ Π log Π`` in nats (Eq. 3), of the plan as it is."""
+        return -torch.special.xlogy(self.matrix, self.matrix).sum((-1, -2))
+
+
+def solve(problem: Problem, solver: Sinkhorn) -> Plan:
+    """Sinkhorn–Knopp (Alg. 1) with ``K = exp(−C/ε)``; differentiable through every iteration.
+
+    A problem's result does not depend on what else is in the batch: with a tolerance, each stops by itself.
+    """
+    domain = (LogDomain if solver.in_log_domain else ExpDomain)(problem, solver)
+    v = domain.columns(domain.start)
+    u = domain.rows(v)
+    steps = torch.ones(u.shape[:-1], dtype=torch.long, device=u.device)
+    for _ in range(solver.iterations - 1):
+        v_next = domain.columns(u)
+        if solver.tolerance is None:
+            v, u = v_next, domain.rows(v_next)
+            steps += 1
+            continue
+        moving = domain.drift(v, v_next).masked_fill(problem.column_weights <= 0, 0).amax(-1) > solver.tolerance
+        if not moving.any():
+            break
+        v = torch.where(moving.unsqueeze(-1), v_next, v)
+        u = torch.where(moving.unsqueeze(-1), domain.rows(v), u)
+        steps += moving
+    return Plan(domain.plan(u, v).to(problem.cost.dtype), steps, problem.row_weights, problem.column_weights)
+
+
+class ExpDomain:
+    """The iteration on ``K`` itself: two matrix–vector products a step, accurate for ε ≥ 0.025 in float32."""
+
+    def __init__(self, problem: Problem, solver: Sinkhorn) -> None:
+        self.a, self.b = _promoted(problem.row_weights), _promoted(problem.column_weights)
+        self.kernel = torch.exp(_promoted(problem.cost) * (-1 / solver.epsilon))
+        self.row_power, self.column_power = solver.relax
+
+    @property
+    def start(self) -> Tensor:
+        return self.kernel.new_ones(self.kernel.shape[:-1])
+
+    def columns(self, u: Tensor) -> Tensor:
+        return _inverse_power(((self.a * u).unsqueeze(-2) @ self.kernel).squeeze(-2), self.column_power)
+
+    def rows(self, v: Tensor) -> Tensor:
+        return _inverse_power((self.kernel @ (self.b * v).unsqueeze(-1)).squeeze(-1), self.row_power)
+
+    def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
+        return (v / v_next - 1).abs()
+
+    def plan(self, u: Tensor, v: Tensor) -> Tensor:
+        return (self.a * u).unsqueeze(-1) * self.kernel * (self.b * v).unsqueeze(-2)
+
+
+class LogDomain:
+    """The same iteration on logarithms in float64: slower, and right at any temperature."""
+
+    def __init__(self, problem: Problem, solver: Sinkhorn) -> None:
+        self.log_a, self.log_b = _log(problem.row_weights), _log(problem.column_weights)
+        self.filled = (problem.row_weights > 0).unsqueeze(-1) & (problem.column_weights > 0).unsqueeze(-2)
+        self.log_kernel = problem.cost.double() * (-1 / solver.epsilon)
+        self.row_power, self.column_power = solver.relax
+
+    @property
+    def start(self) -> Tensor:
+        return self.log_kernel.new_zeros(self.log_kernel.shape[:-1])
+
+    def columns(self, f: Tensor) -> Tensor:
+        return -self.column_power * torch.logsumexp(self.log_kernel + (self.log_a + f).unsqueeze(-1), -2)
+
+    def rows(self, g: Tensor) -> Tensor:
+        return -self.row_power * torch.logsumexp(self.log_kernel + (self.log_b + g).unsqueeze(-2), -1)
+
+    def drift(self, g: Tensor, g_next: Tensor) -> Tensor:
+        return torch.expm1(g - g_next).abs()
+
+    def plan(self, f: Tensor, g: Tensor) -> Tensor:
+        log_plan = (self.log_a + f).unsqueeze(-1) + self.log_kernel + (self.log_b + g).unsqueeze(-2)
+        return torch.where(self.filled, log_plan, _FAR).exp()
+
+
+def _inverse_power(sums: Tensor, power: float) -> Tensor:
+    # A sum is 0 only where the other side is empty; 1 keeps value and gradient finite there, and the plan is 0 anyway.
+    safe = torch.where(sums > 0, sums, 1.0)
+    if power == 1:
+        return safe.reciprocal()
+    return safe.pow(-power)
+
+
+def _promoted(tensor: Tensor) -> Tensor:
+    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
+
+
+def _log(weights: Tensor) -> Tensor:
+    weights = weights.double()
+    return torch.where(weights > 0, torch.where(weights > 0, weights, 1.0).log(), _FAR)
