@@ -1,1 +1,1 @@
-
+"""Ranks, measures, slices and comparisons of evaluated models."""
