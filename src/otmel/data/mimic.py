@@ -1,0 +1,145 @@
+"""Reader of MIMIC's file format, in which the field's benchmarks are distributed.
+
+    kb_entity.json                     entities {id, qid, type, entity_name, attr, image_list[, desc, aliases]}
+    qid2id.json                        {qid: dense id}
+    PREFIX_{train,dev,test}.json       mentions {id, sentence, mentions, entities, imgPath, answer[, cands, objects]}
+    kb_image/, mention_image/          images by name
+
+Rows are counted from 0, as the dense ids are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from otmel.data.dataset import Dataset
+from otmel.data.findings import Findings
+from otmel.data.graph import KnowledgeGraph
+from otmel.data.image_folder import ImageFolder
+from otmel.data.images import leaves_folder
+from otmel.data.jsonio import Row, read_json, read_rows
+from otmel.data.mimic_entities import as_entity, check_dense_ids
+from otmel.data.mimic_layout import ENTITY_FILE, EXPECTED, ROW_FILE, split_files
+from otmel.data.mimic_writer import write_mimic
+from otmel.data.records import NIL, Mention
+from otmel.errors import DataError
+
+__all__ = ["as_answer", "check_mention", "read_mimic", "read_mimic_graph", "write_mimic"]
+
+
+def read_mimic(folder: str | Path) -> Dataset:
+    """Read a data set in MIMIC's format.
+
+    The findings of the graph are part of the data set's findings too.
+
+    Raises:
+        DataError: the folder or a file is missing, a file is no JSON, a row is of the wrong type, an id occurs twice.
+    """
+    root = Path(folder)
+    graph = read_mimic_graph(root)
+    files = split_files(root)
+    if not files:
+        raise DataError(
+            "there is no file of mentions", where=str(root), cure=f"the format is: {EXPECTED} (or dev called valid)"
+        )
+    findings = Findings()
+    findings.merge(graph.findings)
+    images = ImageFolder(root, "mention", findings)
+    splits = {split: _read_mentions(file.path, graph, images, findings) for split, file in files.items()}
+    prefixes = list(dict.fromkeys(file.prefix for file in files.values() if file.prefix))
+    if len(prefixes) > 1:
+        findings.add("split files of several data sets", ", ".join(file.path.name for file in files.values()))
+    return Dataset(prefixes[0] if prefixes else root.resolve().name, graph, splits, findings, root)
+
+
+def read_mimic_graph(folder: Path) -> KnowledgeGraph:
+    """Read the entities of a data set in MIMIC's format. Raises ``DataError`` as ``read_mimic`` does."""
+    if not folder.is_dir():
+        raise DataError("there is no such folder", where=str(folder), cure=f"a folder with {EXPECTED} was expected")
+    path, findings = folder / ENTITY_FILE, Findings()
+    if not path.is_file():
+        raise DataError(f"{ENTITY_FILE} is missing", where=str(folder), cure=f"the format is: {EXPECTED}")
+    rows = read_rows(path, findings)
+    check_dense_ids(rows, _row_numbers(folder / ROW_FILE, findings), findings)
+    images = ImageFolder(folder, "entity", findings)
+    try:
+        return KnowledgeGraph((as_entity(row, images) for row in rows), findings)
+    except DataError as fault:
+        if fault.where is not None:
+            raise
+        raise DataError(fault.problem, where=str(path), cure=fault.cure) from None
+
+
+def _row_numbers(path: Path, findings: Findings) -> Mapping[str, Any] | None:
+    if not path.is_file():
+        findings.add("qid2id.json missing", str(path))
+        return None
+    values = read_json(path)
+    if not isinstance(values, dict):
+        raise DataError(
+            "an object {qid: dense id} was expected", where=str(path), cure="the ids of kb_entity.json serve"
+        )
+    return values
+
+
+def _read_mentions(path: Path, graph: KnowledgeGraph, images: ImageFolder, findings: Findings) -> tuple[Mention, ...]:
+    rows = read_rows(path, findings)
+    if not rows:
+        findings.add("empty split", path.name)
+    mentions = tuple(_as_mention(row, images) for row in rows)
+    for row, mention in zip(rows, mentions, strict=True):
+        check_mention(mention, graph, findings, row.where)
+    return mentions
+
+
+def _as_mention(row: Row, images: ImageFolder) -> Mention:
+    return Mention(
+        name=row.title("mentions"),
+        context=row.text("sentence"),
+        image=_mention_image(row, images),
+        id=row.identifier("id") or None,
+        answer=as_answer(row.identifier("answer")),
+        title=row.title("entities") or None,
+        candidates=row.texts("cands"),
+        objects=_objects(row),
+    )
+
+
+def _mention_image(row: Row, images: ImageFolder) -> Path | None:
+    stated = row.text("imgPath")
+    if not stated:
+        row.findings.add("image not stated", row.where)
+        return None
+    if leaves_folder(stated):
+        return images.find([stated], row.where)
+    base = stated.replace("\\", "/").rsplit("/", 1)[-1]
+    return images.find([base.split(".")[0] + ".jpg", base], row.where)
+
+
+def _objects(row: Row) -> int | None:
+    boxes = row.values.get("objects")
+    return len(boxes) if isinstance(boxes, list) else row.number("objects")
+
+
+def as_answer(text: str) -> str | None:
+    """An answer as records hold it: ``nil`` in any case is ``NIL``, an empty one is unknown."""
+    return NIL if text.upper() == NIL else text or None
+
+
+def check_mention(mention: Mention, graph: KnowledgeGraph, findings: Findings, where: str) -> None:
+    """Count what is odd about a mention; it is kept as it is."""
+    if not mention.name:
+        findings.add("empty mention", where)
+    if not mention.context:
+        findings.add("empty sentence", where)
+    elif mention.name not in mention.context:
+        findings.add("mention not in its sentence", f"{where}: {mention.name!r}")
+    if mention.answer is None:
+        findings.add("answer not stated", where)
+    elif mention.answer != NIL and mention.answer not in graph:
+        findings.add("answer not in the graph", f"{where}: {mention.answer}")
+    for candidate in mention.candidates:
+        if candidate not in graph and candidate.upper() != NIL:
+            findings.add("candidate not in the graph", f"{where}: {candidate}")
