@@ -12,8 +12,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from otmel.errors import OtmelError
-
 __version__ = "0.1.0"
 
 _PLACES = {
@@ -26,7 +24,7 @@ _PLACES = {
     "load_dataset": "otmel.data.datasets",
 }
 
-__all__ = ["OtmelError", "__version__", *sorted(_PLACES)]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["Entity", "KnowledgeGraph", "Link", "Linker", "Mention", "__version__", "evaluate", "load_dataset"]
 
 if TYPE_CHECKING:
     from otmel.data.datasets import load_dataset

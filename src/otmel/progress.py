@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 T = TypeVar("T")
+Advance: TypeAlias = Callable[..., None]
+"""Called with the number of steps just done, one by default."""
 PATIENCE_SECONDS = 2.0
 LONGEST_SILENCE_SECONDS = 60.0
 
@@ -53,7 +55,7 @@ def tracked(items: Iterable[T], description: str, total: int | None = None) -> I
 def reported(description: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
     """A bar moved by calls of ``(done, total)``, for work that reports in this way."""
     with ExitStack() as stack:
-        advance: Callable[..., None] | None = None
+        advance: Advance | None = None
         before = 0
 
         def report(done: int, total: int) -> None:

@@ -25,9 +25,7 @@ console = Console(stderr=True)
 Json: TypeAlias = Annotated[bool, Parameter(name="--json", help="Print the result as JSON, and nothing else.")]
 Set: TypeAlias = Annotated[
     tuple[str, ...],
-    Parameter(
-        name="--set", help="Override a setting, as in `--set key=value`; may be given often.", show_default=False
-    ),
+    Parameter(name="--set", help="Override a setting: key=value. May be given often.", show_default=False),
 ]
 
 
