@@ -1,7 +1,6 @@
 """The command ``otmel``: finds the verb, and turns errors into a message, a cure and an exit status.
 
-Exit status: 0 done, 1 done and something was found (``data check``), 2 an error that the message explains,
-130 interrupted by Ctrl-C.
+Exit status: 0 done, 2 an error that the message explains, 130 interrupted by Ctrl-C; 1 is a fault of otmel itself.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ VERBS = (
         "tokens and objects. Reads a folder in MIMIC's format, a folder of one's own tables, or MELBench's archives.",
         (
             "otmel data check data/WikiMEL",
-            "otmel data check data/WikiMEL --decode --plot report.png",
+            "otmel data check data/WikiMEL --no-decode --plot report.png",
             "otmel data check data/WikiMEL --json > report.json",
         ),
     ),
