@@ -20,13 +20,15 @@ from otmel.data.graph import KnowledgeGraph
 from otmel.data.image_folder import ImageFolder
 from otmel.data.images import leaves_folder
 from otmel.data.jsonio import Row, read_json, read_rows
+from otmel.data.mention_checks import as_answer, check_answer, check_ids, check_text
 from otmel.data.mimic_entities import as_entity, check_dense_ids
 from otmel.data.mimic_layout import ENTITY_FILE, EXPECTED, ROW_FILE, split_files
 from otmel.data.mimic_writer import write_mimic
-from otmel.data.records import NIL, Mention
+from otmel.data.progress import tracked
+from otmel.data.records import Mention
 from otmel.errors import DataError
 
-__all__ = ["as_answer", "check_mention", "read_mimic", "read_mimic_graph", "write_mimic"]
+__all__ = ["read_mimic", "read_mimic_graph", "read_mimic_mentions", "write_mimic"]
 
 
 def read_mimic(folder: str | Path) -> Dataset:
@@ -47,7 +49,7 @@ def read_mimic(folder: str | Path) -> Dataset:
     findings = Findings()
     findings.merge(graph.findings)
     images = ImageFolder(root, "mention", findings)
-    splits = {split: _read_mentions(file.path, graph, images, findings) for split, file in files.items()}
+    splits = {split: _read_split(file.path, graph, images, findings) for split, file in files.items()}
     prefixes = list(dict.fromkeys(file.prefix for file in files.values() if file.prefix))
     if len(prefixes) > 1:
         findings.add("split files of several data sets", ", ".join(file.path.name for file in files.values()))
@@ -65,7 +67,9 @@ def read_mimic_graph(folder: Path) -> KnowledgeGraph:
     check_dense_ids(rows, _row_numbers(folder / ROW_FILE, findings), findings)
     images = ImageFolder(folder, "entity", findings)
     try:
-        return KnowledgeGraph((as_entity(row, images) for row in rows), findings)
+        return KnowledgeGraph(
+            (as_entity(row, images) for row in tracked(rows, len(rows), "reading entities")), findings
+        )
     except DataError as fault:
         if fault.where is not None:
             raise
@@ -84,13 +88,25 @@ def _row_numbers(path: Path, findings: Findings) -> Mapping[str, Any] | None:
     return values
 
 
-def _read_mentions(path: Path, graph: KnowledgeGraph, images: ImageFolder, findings: Findings) -> tuple[Mention, ...]:
+def read_mimic_mentions(path: Path, findings: Findings) -> tuple[Mention, ...]:
+    """Read one file of mentions, without its graph. Raises ``DataError`` as ``read_mimic`` does."""
+    if not path.is_file():
+        raise DataError("there is no such file", where=str(path))
+    return _read_split(path, None, ImageFolder(path.absolute().parent, "mention", findings), findings)
+
+
+def _read_split(
+    path: Path, graph: KnowledgeGraph | None, images: ImageFolder, findings: Findings
+) -> tuple[Mention, ...]:
     rows = read_rows(path, findings)
     if not rows:
         findings.add("empty split", path.name)
     mentions = tuple(_as_mention(row, images) for row in rows)
     for row, mention in zip(rows, mentions, strict=True):
-        check_mention(mention, graph, findings, row.where)
+        check_text(mention, findings, row.where)
+        if graph is not None:
+            check_answer(mention, graph, findings, row.where)
+    check_ids(mentions, [row.where for row in rows], findings)
     return mentions
 
 
@@ -121,25 +137,3 @@ def _mention_image(row: Row, images: ImageFolder) -> Path | None:
 def _objects(row: Row) -> int | None:
     boxes = row.values.get("objects")
     return len(boxes) if isinstance(boxes, list) else row.number("objects")
-
-
-def as_answer(text: str) -> str | None:
-    """An answer as records hold it: ``nil`` in any case is ``NIL``, an empty one is unknown."""
-    return NIL if text.upper() == NIL else text or None
-
-
-def check_mention(mention: Mention, graph: KnowledgeGraph, findings: Findings, where: str) -> None:
-    """Count what is odd about a mention; it is kept as it is."""
-    if not mention.name:
-        findings.add("empty mention", where)
-    if not mention.context:
-        findings.add("empty sentence", where)
-    elif mention.name not in mention.context:
-        findings.add("mention not in its sentence", f"{where}: {mention.name!r}")
-    if mention.answer is None:
-        findings.add("answer not stated", where)
-    elif mention.answer != NIL and mention.answer not in graph:
-        findings.add("answer not in the graph", f"{where}: {mention.answer}")
-    for candidate in mention.candidates:
-        if candidate not in graph and candidate.upper() != NIL:
-            findings.add("candidate not in the graph", f"{where}: {candidate}")

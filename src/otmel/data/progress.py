@@ -11,8 +11,11 @@ T = TypeVar("T")
 PATIENCE = 2.0
 
 
-def tracked(items: Iterable[T], total: int, description: str) -> Iterator[T]:
-    """``items`` unchanged; once they take more than ``PATIENCE`` seconds at a terminal, with a bar on stderr."""
+def tracked(items: Iterable[T], total: int | None, description: str) -> Iterator[T]:
+    """``items`` unchanged; once they take more than ``PATIENCE`` seconds at a terminal, with a bar on stderr.
+
+    ``total`` is their number, ``None`` when it is unknown.
+    """
     if not sys.stderr.isatty():
         yield from items
         return
@@ -24,7 +27,7 @@ def tracked(items: Iterable[T], total: int, description: str) -> Iterator[T]:
             return
 
 
-def _with_bar(items: Iterator[T], done: int, total: int, description: str) -> Iterator[T]:
+def _with_bar(items: Iterator[T], done: int, total: int | None, description: str) -> Iterator[T]:
     from rich.console import Console
     from rich.progress import Progress
 
