@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from otmel.errors import OtmelError
-from otmel.evaluation.ranks import TIE_POLICIES, RankFolder, Ranks, ranks_of
+from otmel.evaluation.measures import TIE_POLICIES
+from otmel.evaluation.ranks import RankFolder, Ranks, ranks_of
 
 
 @st.composite

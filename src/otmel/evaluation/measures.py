@@ -6,12 +6,16 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from otmel.errors import ConfigurationError, nearest
+
+TiePolicy: TypeAlias = Literal["optimistic", "realistic", "pessimistic"]
+TIE_POLICIES: tuple[TiePolicy, ...] = ("optimistic", "realistic", "pessimistic")
+"""Where the true entity stands among entities of equal score: first, in the middle (the headline) or last."""
 
 
 class Measure(ABC):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from otmel.errors import OtmelError
+from otmel.evaluation.measures import TiePolicy
 
-TiePolicy: TypeAlias = Literal["optimistic", "realistic", "pessimistic"]
-TIE_POLICIES: tuple[TiePolicy, ...] = ("optimistic", "realistic", "pessimistic")
 ScoreTile: TypeAlias = "Tensor | NDArray[np.floating]"
 
 GOLD_DISAGREEMENT = 1e-2

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from otmel.evaluation.ranks import ScoreTile
+from otmel.evaluation.ranks import RankFolder, Ranks, ScoreTile
 
 
 class TopK:
@@ -56,6 +59,39 @@ class TopK:
         if self._scores is None:
             raise ValueError("no tile has been folded")
         return self._scores.cpu().numpy()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the scan of the whole graph found for ``M`` mentions.
+
+    Attributes:
+        ranks: the ranks of their true entities.
+        gold_scores: the scores of these ``[M]``; NaN where there is none.
+        rows: the best entities' rows ``[M, k]``, as in ``TopK``.
+        scores: their scores ``[M, k]``.
+    """
+
+    ranks: Ranks
+    gold_scores: NDArray[np.float64]
+    rows: NDArray[np.int64]
+    scores: NDArray[np.floating]
+
+    @classmethod
+    def of(cls, folder: RankFolder, best: TopK) -> Found:
+        """What a folder and a keeper hold once they have seen every tile of a block of mentions."""
+        return cls(folder.ranks(), folder.gold_scores, best.rows, best.scores)
+
+    @classmethod
+    def concatenate(cls, blocks: Iterable[Found]) -> Found:
+        """Several blocks of mentions, one after the other."""
+        kept = list(blocks)
+        return cls(
+            Ranks.concatenate(block.ranks for block in kept),
+            np.concatenate([block.gold_scores for block in kept]),
+            np.concatenate([block.rows for block in kept]),
+            np.concatenate([block.scores for block in kept]),
+        )
 
 
 def best_columns(scores: Tensor, k: int) -> Tensor:
