@@ -16,6 +16,7 @@ def data_check(
     json: Json = False,
     plot: Path | None = None,
     decode: Annotated[bool, Parameter(negative="--no-decode")] = True,
+    graph: Path | None = None,
 ) -> None:
     """Check a data set.
 
@@ -24,11 +25,12 @@ def data_check(
         json: print JSON.
         plot: draw the statistics to this file (.png, .pdf or .svg).
         decode: open every image, to find the broken ones and pictures that two splits share; without, it is quicker.
+        graph: where the entities are, for a MELBench archive, which has none.
     """
     from otmel.data import check
     from otmel.data.datasets import load_dataset
 
-    dataset = load_dataset(folder)
+    dataset = load_dataset(folder, graph)
     with reported("opening images") as report_progress:
         report = check.check(dataset, decode=decode, progress=report_progress)
     if plot is not None:

@@ -56,13 +56,14 @@ class Sizes:
         return "\n".join(lines)
 
 
-def data_info(folder: Path, *, json: Json = False) -> None:
+def data_info(folder: Path, *, graph: Path | None = None, json: Json = False) -> None:
     """Print the size of a data set.
 
     Args:
         folder: the data set.
+        graph: where the entities are, for a MELBench archive, which has none.
         json: print JSON.
     """
     from otmel.data.datasets import load_dataset
 
-    emit(Sizes.of(load_dataset(folder)), json)
+    emit(Sizes.of(load_dataset(folder, graph)), json)
