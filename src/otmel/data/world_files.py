@@ -93,7 +93,8 @@ class _Writer:
     def write(self, folder: Path) -> WorldSummary:
         for name in ("kb_image", "mention_image"):
             (self.root / name).mkdir()
-        people, splits = self.world.people, self.world.splits
+        people = self.world.people
+        splits = {split: mentions for split, mentions in self.world.splits.items() if mentions}
         self._json("kb_entity.json", [self._entity(row, person) for row, person in enumerate(people)])
         self._json("qid2id.json", {person.id: row for row, person in enumerate(people)}, indent=None)
         for split, mentions in splits.items():
