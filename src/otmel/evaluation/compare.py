@@ -19,6 +19,7 @@ from otmel.evaluation.results import Task
 from otmel.settings import Settings
 
 Method = Literal["seeds", "mentions", "both"]
+SPOKEN: Mapping[Method, str] = {"seeds": "seeds", "mentions": "mentions", "both": "seeds and mentions"}
 MEANING: Mapping[Method, str] = {
     "seeds": "what another training run would give on these mentions (Student's t)",
     "mentions": "what these models would give on other mentions (paired bootstrap)",
@@ -115,7 +116,7 @@ class Comparison:
         ]
         task, level = self.task, f"{self.settings.confidence:.0%}"
         lines.append(f"{task.dataset}, {task.split}, {task.protocol}, {self.settings.ties} ranks.")
-        lines += [f"{level} intervals over {method}: {MEANING[method]}." for method in self.methods]
+        lines += [f"{level} intervals over {SPOKEN[method]}: {MEANING[method]}." for method in self.methods]
         if len(self.differences) > 1:
             lines.append("Each interval stands alone: nothing is adjusted for the number of comparisons.")
         return "\n".join(lines)

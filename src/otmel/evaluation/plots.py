@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from otmel.evaluation.compare import Comparison, Difference
+from otmel.evaluation.compare import SPOKEN, Comparison, Difference
 from otmel.storage import atomic_path
 
 COLOUR = "#1f4e79"
@@ -46,7 +46,7 @@ def _draw(axes: Any, difference: Difference, row: int) -> None:
 
 def _title(comparison: Comparison) -> str:
     task, level = comparison.task, f"{comparison.settings.confidence:.0%}"
-    over = " or ".join(comparison.methods)
+    over = " or ".join(SPOKEN[method] for method in comparison.methods)
     lines = (
         f"{task.dataset}, {task.split}: paired differences",
         f"{level} intervals over {over}; hollow: not separated",
