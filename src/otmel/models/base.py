@@ -21,7 +21,7 @@ from otmel.types import Batch, TensorRecord, Views
 class Side(TensorRecord):
     """Mentions or entities as a model takes them: encoder input or ready features, and their names if N is on."""
 
-    content: Batch | Views
+    content: Batch | Views | None
     names: NameRows | None = None
 
 

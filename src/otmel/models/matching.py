@@ -51,7 +51,8 @@ class Matching(nn.Module):
         return torch.cat(late), torch.stack(losses).sum() if losses else None
 
     def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
-        assert mentions.values is not None and entities.target is not None
+        assert mentions.values is not None
+        assert entities.target is not None
         assigned = self.correlation(self._sides(mentions, entities), mentions.values)
         # ḡ_m is empty where either side has no tokens: no message was sent, so the late term is zero.
         filled = entities.mask.unsqueeze(0) & mentions.mask.any(-1)[:, None, None]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -102,8 +102,8 @@ class OTMEL(PreTrainedModel):
         """The encoder's output, or the features as they were given."""
         if isinstance(side.content, Views):
             return side.content
-        if self.encoder is None:
-            raise TypeError("this model has no encoder: give it Views")
+        if self.encoder is None or side.content is None:
+            raise TypeError("a model without an encoder takes Views, one with an encoder a Batch")
         return self.encoder(side.content)
 
     def projected(self, views: Views) -> Views:
@@ -193,7 +193,7 @@ def new_model(
     assert widths is not None, "give an encoder or the widths of ready features"
     config = OTMELConfig(
         settings=settings.model_dump(mode="json"),
-        widths=widths.model_dump(),
+        widths=asdict(widths),
         encoder=None if encoder is None else encoder.config.to_dict(),
     )
     return OTMEL(config, encoder)

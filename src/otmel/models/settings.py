@@ -26,7 +26,7 @@ class ModelSettings(Settings):
         name_match: adds the part N, character n-gram TF-IDF between names, with a learned weight.
     """
 
-    hidden: int = Field(96, ge=1)
+    hidden: int = Field(default=96, ge=1)
     fusion: Assignment | None = Transport()
     matching: Assignment | None = Transport()
     pool: Pool = SoftPool()

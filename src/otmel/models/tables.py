@@ -41,24 +41,29 @@ class Table:
     """Mentions or entities by row.
 
     Attributes:
-        content: how a row's model input comes about: live, or from tensors in memory.
+        content: how a row's model input comes about: live, from tensors in memory, or not at all (name match).
         names: the rows' names for the part N and the name match.
     """
 
-    content: Live | Batch | Views
+    content: Live | Batch | Views | None
     names: NameRows | None
 
     def __len__(self) -> int:
-        return len(self.content)
+        rows = self.names if self.content is None else self.content
+        return 0 if rows is None else len(rows)
+
+    @property
+    def names_only(self) -> Table:
+        """The same rows for a scorer that reads nothing but names."""
+        return Table(None, self.names)
 
     def side(self, rows: Tensor) -> Side:
         """The given rows as a model takes them, without padding that none of them needs."""
-        return Side(trimmed(self.content[rows]), None if self.names is None else self.names[rows])
+        content = None if self.content is None else trimmed(self.content[rows])
+        return Side(content, None if self.names is None else self.names[rows])
 
 
-def mention_table(
-    mentions: Sequence[Mention], processor: InputProcessor, vectorizer: NameVectorizer | None
-) -> Table:
+def mention_table(mentions: Sequence[Mention], processor: InputProcessor, vectorizer: NameVectorizer | None) -> Table:
     """A live table of mentions."""
     return Table(
         Live(mentions, processor.mentions), None if vectorizer is None else mention_names(vectorizer, mentions)

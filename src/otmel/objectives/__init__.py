@@ -1,1 +1,1 @@
-
+"""The training objective, Eq. 26–29."""

@@ -1,4 +1,4 @@
-"""Contrastive objective, Eq. 26–27, which maximises Eq. 1, ``Σ log p(e | m)``, with the batch's entities as negatives."""
+"""Contrastive objective, Eq. 26–27: it maximises Eq. 1, ``Σ log p(e | m)``, with the batch's entities as negatives."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Shape(Settings):
     bias: bool = False
     residual: bool = False
     layer_norm: bool = False
-    dropout: float = Field(0.0, ge=0, lt=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,7 @@ def _line_divergence(plan: Tensor, scores: Tensor, content: Tensor, target: Targ
     student = _log_softmax(scores, content)
     terms = torch.special.xlogy(teacher, teacher) - teacher * student
     lines = content.any(-1)
-    return terms.masked_fill(~content, 0).sum((-1)).masked_select(lines).sum() / lines.sum().clamp_min(1)
+    return terms.masked_fill(~content, 0).sum(-1).masked_select(lines).sum() / lines.sum().clamp_min(1)
 
 
 def _targets(plan: Tensor, content: Tensor, target: Target) -> Tensor:

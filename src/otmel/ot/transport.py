@@ -6,8 +6,8 @@ there is one name, ``epsilon``, a temperature: ``K = exp(−C/ε)``. The iterati
 
     min_P  ⟨P, C⟩ + ε KL(P | a⊗b) + ρ_r KL(P 1 | a) + ρ_c KL(Pᵀ 1 | b)
 
-by ``v = (Kᵀ(a u))^−λc``, ``u = (K(b v))^−λr``, ``P = a u K v b`` with ``λ = ρ/(ρ + ε)``. ``relax = (λr, λc) = (1, 1)`` is
-balanced transport, the paper's; ``(1, 0)`` is softmax attention over cosines; values below one let mass stay unmoved.
+by ``v = (Kᵀ(a u))^−λc``, ``u = (K(b v))^−λr``, ``P = a u K v b`` with ``λ = ρ/(ρ + ε)``. ``relax = (λr, λc) = (1, 1)``
+is balanced transport, the paper's; ``(1, 0)`` is softmax attention over cosines; less than one lets mass stay unmoved.
 Padding is a zero in ``a`` or ``b``: it takes no part in any sum, and an empty side gives a plan of zeros.
 """
 
@@ -37,14 +37,14 @@ class Sinkhorn(Settings):
     Attributes:
         epsilon: temperature of the entropy term, in units of cost (cost lies in [0, 1]).
         iterations: most iterations; one updates the columns, then the rows, so rows are exact at the end.
-        tolerance: a problem whose largest marginal error, relative to its mean mass, is below this stops; others go on.
+        tolerance: a problem whose largest relative error of a column's mass is below this stops; the others go on.
         relax: exponents (λr, λc) of the row and column updates; (1, 1) is balanced transport.
-        domain: ``exp`` works on K in the input's dtype, ``log`` on log K in float64; ``auto`` takes ``log`` for small ε.
+        domain: ``exp`` works on K in the input's dtype, ``log`` on log K in float64; ``auto``: ``log`` for small ε.
     """
 
-    epsilon: float = Field(0.05, gt=0)
-    iterations: int = Field(20, ge=1)
-    tolerance: float | None = Field(None, gt=0)
+    epsilon: float = Field(default=0.05, gt=0)
+    iterations: int = Field(default=20, ge=1)
+    tolerance: float | None = Field(default=None, gt=0)
     relax: tuple[float, float] = (1.0, 1.0)
     domain: Literal["auto", "exp", "log"] = "auto"
 
@@ -124,7 +124,10 @@ def solve(problem: Problem, solver: Sinkhorn) -> Plan:
 
 
 class ExpDomain:
-    """The iteration on ``K`` itself: two matrix–vector products a step, accurate for ε ≥ 0.025 in float32."""
+    """The iteration on ``K`` itself: two matrix–vector products a step, accurate for ε ≥ 0.025 in float32.
+
+    ``u`` and ``v`` scale rows and columns; a domain says how they start, follow from each other and make the plan.
+    """
 
     def __init__(self, problem: Problem, solver: Sinkhorn) -> None:
         self.a, self.b = _promoted(problem.row_weights), _promoted(problem.column_weights)
@@ -133,18 +136,23 @@ class ExpDomain:
 
     @property
     def start(self) -> Tensor:
+        """The scaling of the rows before the first step."""
         return self.kernel.new_ones(self.kernel.shape[:-1])
 
     def columns(self, u: Tensor) -> Tensor:
+        """The scaling of the columns that follows from that of the rows."""
         return _inverse_power(((self.a * u).unsqueeze(-2) @ self.kernel).squeeze(-2), self.column_power)
 
     def rows(self, v: Tensor) -> Tensor:
+        """The scaling of the rows that follows from that of the columns."""
         return _inverse_power((self.kernel @ (self.b * v).unsqueeze(-1)).squeeze(-1), self.row_power)
 
     def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
+        """By how much one step changed a column scaling: the relative error of the column's mass."""
         return (v / v_next - 1).abs()
 
     def plan(self, u: Tensor, v: Tensor) -> Tensor:
+        """The plan of both scalings."""
         return (self.a * u).unsqueeze(-1) * self.kernel * (self.b * v).unsqueeze(-2)
 
 
@@ -159,18 +167,23 @@ class LogDomain:
 
     @property
     def start(self) -> Tensor:
+        """The scaling of the rows before the first step."""
         return self.log_kernel.new_zeros(self.log_kernel.shape[:-1])
 
     def columns(self, f: Tensor) -> Tensor:
+        """The scaling of the columns that follows from that of the rows."""
         return -self.column_power * torch.logsumexp(self.log_kernel + (self.log_a + f).unsqueeze(-1), -2)
 
     def rows(self, g: Tensor) -> Tensor:
+        """The scaling of the rows that follows from that of the columns."""
         return -self.row_power * torch.logsumexp(self.log_kernel + (self.log_b + g).unsqueeze(-2), -1)
 
     def drift(self, g: Tensor, g_next: Tensor) -> Tensor:
+        """By how much one step changed a column scaling: the relative error of the column's mass."""
         return torch.expm1(g - g_next).abs()
 
     def plan(self, f: Tensor, g: Tensor) -> Tensor:
+        """The plan of both scalings."""
         log_plan = (self.log_a + f).unsqueeze(-1) + self.log_kernel + (self.log_b + g).unsqueeze(-2)
         return torch.where(self.filled, log_plan, _FAR).exp()
 

@@ -1,1 +1,1 @@
-
+"""Training runs: settings and presets, the loop, checkpoints."""

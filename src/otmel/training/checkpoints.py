@@ -1,0 +1,58 @@
+"""Checkpoints that can be trusted: each is sealed by its files' digests, and only a sealed one is resumed from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+from otmel.errors import CheckpointError
+from otmel.storage import atomic_write_json
+
+SEAL = "seal.json"
+
+
+def seal(checkpoint: Path) -> None:
+    """Write the digests of all files of a finished checkpoint."""
+    files = sorted(path for path in checkpoint.rglob("*") if path.is_file() and path.name != SEAL)
+    atomic_write_json(checkpoint / SEAL, {str(path.relative_to(checkpoint)): _digest(path) for path in files})
+
+
+def is_sound(checkpoint: Path) -> bool:
+    """Whether a checkpoint is complete and every byte of it is as it was written."""
+    try:
+        digests = json.loads((checkpoint / SEAL).read_text())
+        return all(_digest(checkpoint / name) == digest for name, digest in digests.items())
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def newest_sound(folder: Path) -> tuple[Path | None, list[Path]]:
+    """The newest sound checkpoint, and the broken ones above it, which are removed.
+
+    A broken checkpoint is one that was being written when the process died, or that the disk has damaged.
+    """
+    broken = []
+    for checkpoint in sorted(folder.glob("checkpoint-*"), key=step_of, reverse=True):
+        if is_sound(checkpoint):
+            return checkpoint, broken
+        broken.append(checkpoint)
+        shutil.rmtree(checkpoint)
+    return None, broken
+
+
+def step_of(checkpoint: Path) -> int:
+    """The step at which a checkpoint was written."""
+    try:
+        return int(checkpoint.name.rpartition("-")[2])
+    except ValueError:
+        raise CheckpointError("this is no checkpoint", where=str(checkpoint)) from None
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

@@ -1,0 +1,170 @@
+"""What a training run is made of, and the three presets: ``PAPER``, ``RELEASED`` and ``default``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import Field
+
+from otmel.errors import ConfigurationError, nearest
+from otmel.inputs import InputSettings
+from otmel.models.settings import ModelSettings
+from otmel.models.variants import variant
+from otmel.ot import LearnedPool, Shape, Sinkhorn, Transport
+from otmel.settings import Settings
+
+
+class TrainingSettings(Settings):
+    """How the loss of Eq. 29 is minimised.
+
+    Attributes:
+        epochs: passes over the training mentions.
+        batch_size: mentions per process and step; their entities are each other's negatives.
+        learning_rate: of the matching layers.
+        encoder_learning_rate: of the encoder; ``None``: the same.
+        weight_decay, adam_epsilon: of AdamW.
+        warmup: share of all steps in which the learning rate rises; then it falls linearly to zero.
+        gradient_clip: largest gradient norm; 0 for none.
+        freeze_encoder: train the matching layers alone, on features computed once.
+        hard_negatives: entities per mention, beside the batch's own, whose names match the mention best.
+        evaluate_every: epochs between two validations.
+        patience: validations without a better MRR before training stops.
+        validation: the split to validate on; ``held-out`` keeps a tenth of the training mentions for it.
+        checkpoint_every: steps between two extra checkpoints; ``None``: one per validation.
+        memory_gib: encoder inputs or features are kept in memory if they fit into this, else made anew each time.
+        precision: arithmetic of the forward pass.
+        workers: processes that read images, where they are not in memory.
+        report_to: trackers of transformers (tensorboard, wandb, trackio …), beside the JSON lines that are always kept.
+    """
+
+    epochs: int = Field(default=20, ge=1)
+    batch_size: int = Field(default=64, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    encoder_learning_rate: float | None = Field(default=None, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    adam_epsilon: float = Field(default=1e-8, gt=0)
+    warmup: float = Field(default=0.05, ge=0, le=1)
+    gradient_clip: float = Field(default=1.0, ge=0)
+    freeze_encoder: bool = True
+    hard_negatives: int = Field(default=4, ge=0)
+    evaluate_every: int = Field(default=1, ge=1)
+    patience: int = Field(default=4, ge=1)
+    validation: str = "held-out"
+    checkpoint_every: int | None = Field(default=None, ge=1)
+    memory_gib: float = Field(default=6.0, ge=0)
+    precision: Literal["float32", "bfloat16"] = "float32"
+    workers: int = Field(default=0, ge=0)
+    report_to: tuple[str, ...] = ()
+
+
+class RunSettings(Settings):
+    """Everything that a run is made of, saved as ``run.json`` beside its weights.
+
+    Attributes:
+        preset: the preset the rest started from.
+        variant: the row of Table 2 applied to it.
+        encoder: name or folder of the pretrained encoder.
+        seed: of initialisation, order and dropout.
+        model: the linker.
+        inputs: wording and lengths.
+        training: the optimisation.
+    """
+
+    preset: str = "default"
+    variant: str = "ot"
+    encoder: str | None = None
+    seed: int = 0
+    model: ModelSettings = ModelSettings()
+    inputs: InputSettings = InputSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+def _transport(solver: Sinkhorn, **kwargs: object) -> Transport:
+    return Transport.model_validate({"solver": solver, **kwargs})
+
+
+_CONVERGED = Sinkhorn(epsilon=0.6, iterations=100, tolerance=1e-4)
+_THREE_STEPS = Sinkhorn(epsilon=0.05, iterations=3)
+
+PAPER = RunSettings(
+    preset="PAPER",
+    model=ModelSettings(
+        # λ = 0.6 of §4.3 in the reading of Eq. 3, a temperature; the plan's rows sum to 1/L, as in Eq. 12.
+        fusion=_transport(_CONVERGED, row_norm="none"),
+        matching=_transport(_CONVERGED, row_norm="none"),
+    ),
+    inputs=InputSettings(wording="pair"),
+    training=TrainingSettings(
+        epochs=20,
+        batch_size=256,
+        learning_rate=2e-5,
+        freeze_encoder=False,
+        hard_negatives=0,
+        patience=20,
+        warmup=0,
+        weight_decay=0.01,
+        validation="dev",
+    ),
+)
+"""§3 and §4.3 to the letter where the paper speaks; each choice it leaves open is the simplest one."""
+
+RELEASED = RunSettings(
+    preset="RELEASED",
+    model=ModelSettings(
+        fusion=_transport(_THREE_STEPS, row_norm="l2"),
+        matching=_transport(_THREE_STEPS, row_norm="l2", gradient="detached"),
+        pool=LearnedPool(),
+        shape=Shape(bias=True, residual=True, layer_norm=True, dropout=0.1),
+        bias=True,
+        input_norm=True,
+        fused_score="mean",
+        cls="pooled",
+    ),
+    inputs=InputSettings(wording="literal_sep"),
+    training=TrainingSettings(
+        epochs=20,
+        batch_size=256,
+        learning_rate=1e-5,
+        adam_epsilon=1e-4,
+        weight_decay=1e-4,
+        evaluate_every=2,
+        patience=3,
+        freeze_encoder=False,
+        hard_negatives=0,
+        warmup=0,
+        validation="dev",
+    ),
+)
+"""The model of the code released with the paper, as far as that code says; padding and missing images are masked."""
+
+DEFAULT = RunSettings(
+    preset="default",
+    model=ModelSettings(
+        fusion=_transport(_THREE_STEPS, row_norm="l2"),
+        matching=_transport(_THREE_STEPS, row_norm="l2"),
+        pool=LearnedPool(),
+        shape=Shape(bias=True, residual=True, layer_norm=True),
+        bias=True,
+        input_norm=True,
+        fused_score="mean",
+        name_match=True,
+    ),
+)
+"""What measured best on the training data at hand; see the README for the figures."""
+
+PRESETS: Mapping[str, RunSettings] = MappingProxyType({"PAPER": PAPER, "RELEASED": RELEASED, "default": DEFAULT})
+
+
+def preset(name: str, variant_name: str = "ot") -> RunSettings:
+    """A preset with one row of Table 2 applied to it.
+
+    Raises:
+        ConfigurationError: there is no such preset or variant.
+    """
+    known = {key.lower(): key for key in PRESETS}
+    if name.lower() not in known:
+        raise ConfigurationError(f"there is no preset {name!r}", cure=nearest(name, PRESETS))
+    base = PRESETS[known[name.lower()]]
+    return base.model_copy(update={"variant": variant_name, "model": variant(variant_name, base.model)})

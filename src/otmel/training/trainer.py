@@ -1,0 +1,137 @@
+"""Eq. 26–29 on transformers' ``Trainer``; validation ranks against the whole graph."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from transformers import Trainer, TrainingArguments
+
+from otmel.errors import StorageError, TrainingError
+from otmel.models.otmel import OTMEL
+from otmel.objectives.total import TrainingBatch, total_loss
+from otmel.training.checkpoints import seal
+from otmel.training.settings import TrainingSettings
+
+Validate = Callable[[], dict[str, float]]
+
+
+class LinkerTrainer(Trainer):
+    """Minimises Eq. 29 and validates by ranking.
+
+    Args:
+        validate: gives ``{"mrr": …, "h1": …}`` of the model as it stands.
+        names: what to call the training mentions in errors.
+        kwargs: as for ``Trainer``.
+    """
+
+    def __init__(self, *args: Any, validate: Validate, names: list[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._validate, self._names = validate, names
+        self._terms: dict[str, list[float]] = {}
+
+    def compute_loss(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        model: nn.Module,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Eq. 29 of one batch. Raises ``TrainingError``, naming the batch, if it is not finite."""
+        batch: TrainingBatch = inputs["batch"]
+        losses = total_loss(model, batch.to(self.args.device))
+        if not torch.isfinite(losses.total):
+            names = [self._names[row] for row in inputs["rows"].tolist()]
+            raise TrainingError(
+                f"the loss is {losses.total.item()} at step {self.state.global_step + 1}",
+                where=f"batch of the mentions {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",
+                cure="lower training.learning_rate, or look at these mentions; the last good checkpoint is kept",
+            )
+        for term, value in losses.terms.items():
+            self._terms.setdefault(f"loss_{term}", []).append(value.item())
+        return losses.total
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log, with the mean of each term of the loss since the last time."""
+        if "loss" in logs:
+            logs |= {term: sum(values) / len(values) for term, values in self._terms.items()}
+            self._terms.clear()
+        super().log(logs, start_time)
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        """Write a checkpoint and seal it; what a full disk leaves of one is removed, the older ones stay."""
+        checkpoint = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        try:
+            super()._save_checkpoint(model, trial)
+            if self.is_world_process_zero():
+                seal(checkpoint)
+        except (OSError, RuntimeError, SafetensorError) as fault:
+            shutil.rmtree(checkpoint, ignore_errors=True)
+            raise StorageError(
+                f"the checkpoint cannot be written: {fault}", where=str(checkpoint), cure="make room and use --resume"
+            ) from fault
+
+    def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
+        """Rank the validation mentions against the whole graph."""
+        assert isinstance(self.model, nn.Module)
+        self.model.eval()
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self._validate().items()}
+        self.model.train()
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def training_arguments(settings: TrainingSettings, seed: int, steps_per_epoch: int, **kwargs: Any) -> TrainingArguments:
+    """The settings in the Trainer's words: validation and checkpoint together, the best and the last two kept."""
+    interval = steps_per_epoch * settings.evaluate_every
+    return TrainingArguments(
+        num_train_epochs=settings.epochs,
+        per_device_train_batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        warmup_steps=int(settings.warmup * steps_per_epoch * settings.epochs),
+        weight_decay=settings.weight_decay,
+        adam_epsilon=settings.adam_epsilon,
+        max_grad_norm=settings.gradient_clip,
+        bf16=settings.precision == "bfloat16",
+        eval_strategy="steps",
+        eval_steps=interval,
+        save_strategy="steps",
+        save_steps=interval,
+        save_total_limit=3,
+        load_best_model_at_end=True,
+        metric_for_best_model="mrr",
+        greater_is_better=True,
+        logging_steps=max(1, steps_per_epoch // 4),
+        logging_nan_inf_filter=False,
+        seed=seed,
+        data_seed=seed,
+        dataloader_drop_last=True,
+        dataloader_num_workers=settings.workers,
+        dataloader_pin_memory=False,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        ddp_find_unused_parameters=True,
+        **kwargs,
+    )
+
+
+def optimizer(model: OTMEL, settings: TrainingSettings) -> torch.optim.AdamW:
+    """AdamW with the encoder's own learning rate, and no decay on vectors (biases, norms, the name weight)."""
+    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if not weight.requires_grad:
+            continue
+        own = settings.encoder_learning_rate if name.startswith("encoder.") else None
+        key = (own or settings.learning_rate, settings.weight_decay if weight.dim() > 1 else 0.0)
+        groups.setdefault(key, []).append(weight)
+    return torch.optim.AdamW(
+        [{"params": weights, "lr": rate, "weight_decay": decay} for (rate, decay), weights in groups.items()],
+        lr=settings.learning_rate,
+        eps=settings.adam_epsilon,
+    )
