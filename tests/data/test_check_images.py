@@ -1,8 +1,11 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageEnhance
 
+from otmel.data import check_images
 from otmel.data.check_images import FLAT, alike, look_at, perceptual_hash
+from otmel.data.images import open_image
 from otmel.data.world import Emblem, Scene, WorldSettings, draw
 
 HASHES = st.lists(st.none() | st.integers(0, 2**64 - 1), max_size=8)
@@ -41,6 +44,22 @@ def test_a_source_that_occurs_twice_is_opened_once(tmp_path):
     assert three.fault == "image missing"
     assert not three.usable
     assert steps == [(1, 2), (2, 2)]
+
+
+def test_who_interrupts_does_not_wait_for_the_rest(monkeypatch):
+    opened = []
+
+    def counting(source):
+        opened.append(source)
+        return open_image(source)
+
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(check_images, "open_image", counting)
+    with pytest.raises(KeyboardInterrupt):
+        look_at([picture(number) for number in range(400)], interrupt)
+    assert len(opened) < 400
 
 
 @given(looks=HASHES, known=HASHES, flips=st.integers(0, 3), bits=st.lists(st.integers(0, 63), unique=True, max_size=5))

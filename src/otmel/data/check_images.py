@@ -51,11 +51,14 @@ def look_at(sources: Sequence[ImageSource], progress: Progress | None = None) ->
     """
     distinct = {identity(source): source for source in sources}
     seen = {}
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
+    pool = ThreadPoolExecutor()  # Pillow decodes outside the interpreter's lock
+    try:
         for done, (key, result) in enumerate(zip(distinct, pool.map(_look, distinct.values()), strict=True), 1):
             seen[key] = result
             if progress:
                 progress(done, len(distinct))
+    finally:
+        pool.shutdown(cancel_futures=True)  # after Ctrl-C nobody waits for the rest
     return [seen[identity(source)] for source in sources]
 
 

@@ -55,8 +55,7 @@ def _words(axes: Axes, report: CheckReport) -> None:
             weights = [count / split.words.total for count in split.words.counts.values()]
             label = f"{name} (median {split.words.median})"
             axes.hist(lengths, bins=edges, weights=weights, histtype="step", color=colour, linewidth=1.6, label=label)
-    beyond = f", the last bin holds all up to {largest:,}" if largest > edges[-1] else ""
-    _finish(axes, "Words in a sentence", f"words{beyond}")
+    _finish(axes, "Words in a sentence", _below(largest, edges[-1]))
 
 
 def _objects(axes: Axes, report: CheckReport) -> None:
@@ -68,7 +67,7 @@ def _objects(axes: Axes, report: CheckReport) -> None:
         lengths = [min(length, most) for length in words.counts]
         weights = [count / words.total for count in words.counts.values()]
         axes.hist(lengths, _bins(most), weights=weights, color=GREY, label=f"entities (median {words.median})")
-        _finish(axes, "Words in an entity's text (objects are not known)", "words")
+        _finish(axes, "Words in an entity's text (objects are not known)", _below(words.largest, most))
         return
     _grouped(axes, known)
     _finish(axes, "Objects in a mention's image", "objects")
@@ -78,6 +77,10 @@ def _bins(most: int) -> list[int]:
     """Edges of at most some forty bins that hold the whole numbers up to ``most``."""
     step = max(1, most // 30)
     return list(range(0, most + step + 1, step))
+
+
+def _below(largest: int, drawn: int) -> str:
+    return f"words, the last bin holds all up to {largest:,}" if largest > drawn else "words"
 
 
 def _grouped(axes: Axes, known: Mapping[str, Distribution]) -> None:
