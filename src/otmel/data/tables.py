@@ -102,7 +102,7 @@ def _read_csv(path: Path) -> Iterator[RawRow]:
             except StopIteration:
                 return
             except csv.Error as fault:
-                yield RawRow(where, {}, "text too long" if "limit" in str(fault) else "broken CSV")
+                yield RawRow(where, {}, _csv_fault(fault))
                 continue
             if header is None:
                 header = [field.strip() for field in fields]
@@ -110,6 +110,12 @@ def _read_csv(path: Path) -> Iterator[RawRow]:
                 yield RawRow(where, {}, "wrong number of fields")
             elif fields:
                 yield _csv_row(dict(zip(header, fields, strict=True)), where)
+
+
+def _csv_fault(fault: csv.Error) -> str:
+    if "limit" in str(fault):
+        return "text too long"
+    return "NUL character" if "NUL" in str(fault) else "broken CSV"  # Python 3.10 refuses a NUL by itself
 
 
 def _csv_row(values: Mapping[str, Any], where: str) -> RawRow:
