@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, VisionTextDualEncoderModel
@@ -87,6 +87,12 @@ def resolve(name: str) -> str:
     return str(get_model_path())
 
 
+def read_tower(name: str, side: Literal["text", "vision"]) -> PreTrainedModel:
+    """One tower of a folder or of a name on the Hub, which may hold both. Raises ``CheckpointError``."""
+    config = read_pretrained(AutoConfig.from_pretrained, name, f"the configuration of the {side} tower")
+    return _weights(name, getattr(config, f"{side}_config", None) or config)
+
+
 def _whole(name: str) -> PreTrainedModel:
     config = read_pretrained(AutoConfig.from_pretrained, name, "the configuration of the encoder")
     if not hasattr(config, "text_config") and not hasattr(config, "vocab_size"):
@@ -95,13 +101,10 @@ def _whole(name: str) -> PreTrainedModel:
 
 
 def _joined(text: str, vision: str) -> PreTrainedModel:
-    towers = []
-    for name, side in ((text, "text"), (vision, "vision")):
-        config = read_pretrained(AutoConfig.from_pretrained, name, f"the configuration of the {side} tower")
-        towers.append(_weights(name, getattr(config, f"{side}_config", None) or config))
+    text_tower, vision_tower = read_tower(text, "text"), read_tower(vision, "vision")
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(0)  # the projections are new: the same names give the same encoder
-        return VisionTextDualEncoderModel(text_model=towers[0], vision_model=towers[1])
+        return VisionTextDualEncoderModel(text_model=text_tower, vision_model=vision_tower).eval()
 
 
 def _weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:

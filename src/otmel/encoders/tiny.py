@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 from torch import nn
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextConfig, CLIPVisionConfig, PreTrainedModel
 from transformers import PreTrainedTokenizerBase as Tokenizer
 
+from otmel.encoders.settings import TowerSettings
 from otmel.inputs.text import special_id
-from otmel.settings import Settings
-
-
-class TowerSettings(Settings):
-    """Size of the towers that are trained from scratch.
-
-    Attributes:
-        width: channels of both towers and of the space they share.
-        text_layers, vision_layers, heads: depth of each tower, attention heads of both.
-        image_size, patch_size: pixels of the image's and of a patch's side.
-        text_positions: the longest text, in tokens, that the text tower can ever read.
-    """
-
-    width: int = Field(default=64, ge=8)
-    text_layers: int = Field(default=2, ge=1)
-    vision_layers: int = Field(default=3, ge=1)
-    heads: int = Field(default=4, ge=1)
-    image_size: int = Field(default=48, ge=8)
-    patch_size: int = Field(default=8, ge=2)
-    text_positions: int = Field(default=64, ge=8)
 
 
 def vision_config(towers: TowerSettings) -> CLIPVisionConfig:

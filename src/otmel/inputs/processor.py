@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from jaxtyping import Int
 from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, BaseImageProcessor, PreTrainedTokenizerBase
@@ -64,6 +65,12 @@ class InputProcessor:
         ids = self._wording.encode([e.name for e in entities], texts, self.settings.entity_length)
         images, places = [e.images for e in entities], [f"entity {e.id}" for e in entities]
         return collate(ids, self._pad, *self._pixels.stack(images, places, self.findings))
+
+    def texts(self, pairs: Sequence[tuple[str, str]], length: int | None = None) -> Batch:
+        """A batch of texts alone, given as ``(name, context)``; ``length`` is by default an entity's."""
+        names, contexts = [name for name, _ in pairs], [context for _, context in pairs]
+        ids = self._wording.encode(names, contexts, length or self.settings.entity_length)
+        return collate(ids, self._pad, torch.zeros(len(ids), 3, 1, 1), torch.zeros(len(ids), dtype=torch.bool))
 
     def tokens(self, input_ids: Int[Tensor, " L"] | Sequence[int]) -> list[str]:
         """The tokens of one row as a reader would write them, one per id, padding and special tokens included."""
