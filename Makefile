@@ -6,8 +6,6 @@ EXTRAS := dev,minilm
 STAMP := $(VENV)/.installed
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
-# Two threads in each of two workers fight for the same two cores; one each is many times faster.
-export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .PHONY: help install demo test lint format types imports equations docs constraints clean
@@ -35,6 +33,8 @@ install: $(STAMP)  ## make .venv with otmel and all it needs
 demo: $(STAMP)  ## generate a world, train on it, link three mentions
 	$(BIN)/otmel demo $(DEMO_ARGS)
 
+# Two threads in each of two workers fight for the same two cores; one each is many times faster.
+test: export OMP_NUM_THREADS = 1
 test: $(STAMP)  ## run the tests with coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
