@@ -79,9 +79,10 @@ def test_exif_orientation_is_applied(orientation, encode):
     assert np.array_equal(np.asarray(opened), np.asarray(upright))
 
 
-def test_exif_that_cannot_be_read_states_no_orientation(encode):
-    data = encode(gradient(), "JPEG", exif=b"Exif\0\0II*\0\xff\xff\xff\x7f broken")
-    assert open_image(data).size == (40, 30)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\x7f", b"no TIFF at all", b"II*\0\x08\0\0\0\x05\0"])
+def test_exif_that_cannot_be_read_states_no_orientation(kind, exif, encode):
+    assert open_image(encode(gradient(), kind, exif=b"Exif\0\0" + exif)).size == (40, 30)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])

@@ -5,14 +5,12 @@ from __future__ import annotations
 import io
 import os
 import stat
-import threading
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from otmel.data.findings import Findings
+from otmel.data.pixels import as_rgb, quiet_pillow, upright
 from otmel.data.records import ImageSource
 from otmel.errors import ImageError
 
@@ -36,8 +34,6 @@ KINDS: Final[Mapping[str, str]] = {
 """Reason of an ``ImageError`` → the kind under which it is counted."""
 
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-_STRETCHED = ("I", "F")
-_WHITE = (255, 255, 255, 255)
 
 
 def open_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> Image:
@@ -56,7 +52,7 @@ def open_image(source: ImageSource, max_pixels: int = MAX_PIXELS) -> Image:
     """
     from PIL import Image
 
-    with _quiet_pillow():
+    with quiet_pillow():
         if isinstance(source, Image.Image):
             return _decoded(source, "<image>", max_pixels)
         where = "<bytes>" if isinstance(source, bytes) else str(source)
@@ -146,7 +142,7 @@ def _decoded(image: Image, where: str, max_pixels: int) -> Image:
     _check_pixels(image.size, where, max_pixels)
     try:
         image.load()
-        return _as_rgb(_upright(image))
+        return as_rgb(upright(image))
     except Exception as fault:
         raise _decoding_error(fault, where) from None
 
@@ -169,61 +165,3 @@ def _webp_canvas(head: bytes) -> tuple[int, int] | None:
     if head[:4] != b"RIFF" or head[8:16] != b"WEBPVP8X" or len(head) < 30:
         return None
     return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
-
-
-def _upright(image: Image) -> Image:
-    from PIL import ImageOps
-
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # EXIF data that cannot be read states no orientation
-        return image
-
-
-def _as_rgb(image: Image) -> Image:
-    from PIL import Image
-
-    if image.mode.startswith("I;16"):
-        return _grey(image, 0.0, 65535.0)
-    if image.mode in _STRETCHED:
-        low, high = image.getextrema()
-        return _grey(image, min(0.0, float(low)), float(high))  # pyright: ignore[reportArgumentType]
-    if "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
-        layer = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layer.size, _WHITE), layer).convert("RGB")
-    return image.convert("RGB")
-
-
-def _grey(image: Image, low: float, high: float) -> Image:
-    """Grey values from ``low`` to ``high`` as RGB from 0 to 255; what is not finite becomes black."""
-    import numpy as np
-    from PIL import Image
-
-    values = np.asarray(image, dtype=np.float64)
-    scaled = (values - low) * (255.0 / (high - low)) if high > low else np.zeros_like(values)
-    eight_bits = np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0).clip(0, 255).round().astype(np.uint8)
-    return Image.fromarray(eight_bits).convert("RGB")
-
-
-_quiet_lock = threading.Lock()
-_quiet_state: list[warnings.catch_warnings] = []
-_quiet_depth = 0
-
-
-@contextmanager
-def _quiet_pillow() -> Iterator[None]:
-    """Silence Pillow's own warnings. Threads share one filter: the first sets it, the last takes it away."""
-    global _quiet_depth
-    with _quiet_lock:
-        if _quiet_depth == 0:
-            _quiet_state.append(warnings.catch_warnings())
-            _quiet_state[0].__enter__()
-            warnings.filterwarnings("ignore", module=r"PIL\b")
-        _quiet_depth += 1
-    try:
-        yield
-    finally:
-        with _quiet_lock:
-            _quiet_depth -= 1
-            if _quiet_depth == 0:
-                _quiet_state.pop().__exit__(None, None, None)
