@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from transformers import EarlyStoppingCallback, set_seed
 
 from otmel.data.dataset import Dataset
@@ -141,6 +142,7 @@ def _trainer(model: OTMEL, material: Material, settings: RunSettings, out: Path,
         model=model,
         args=arguments,
         train_dataset=Rows(len(material.train)),
+        eval_dataset=Rows(len(material.validation)),
         data_collator=Collator(material.train, material.entities, material.train_gold, material.negatives),
         callbacks=callbacks,
         optimizers=(optimizer(model, settings.training), None),
@@ -162,7 +164,8 @@ def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> OTMEL:
     if settings.training.freeze_encoder:
         encoder.requires_grad_(False)
     model = new_model(settings.model, encoder=encoder)
-    return model.cuda() if torch.cuda.is_available() else model
+    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
+    return model
 
 
 def _material(
