@@ -125,7 +125,7 @@ class _Builder:
             if number % every == every - 1:
                 self.held_out.append((text, image))
             else:
-                self.samples.append((self._new_thing(), text, NONE, image, image))
+                self.samples.append((self._new_thing(), text, NONE, image, NONE))
 
     def build(self) -> Corpus:
         images, place = self._decode()

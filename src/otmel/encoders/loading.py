@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, VisionTextDualEncoderModel
 from transformers.utils.hub import cached_file
 
@@ -20,6 +21,7 @@ from otmel.inputs.text import special_id
 
 MINILM = "minilm"
 
+M = TypeVar("M", bound=nn.Module)
 POOLING_KNOWN = ("clip", "siglip", "vision-text-dual-encoder")
 """Kinds of models that say themselves how they pool."""
 
@@ -90,7 +92,8 @@ def resolve(name: str) -> str:
 def read_tower(name: str, side: Literal["text", "vision"]) -> PreTrainedModel:
     """One tower of a folder or of a name on the Hub, which may hold both. Raises ``CheckpointError``."""
     config = read_pretrained(AutoConfig.from_pretrained, name, f"the configuration of the {side} tower")
-    return _weights(name, getattr(config, f"{side}_config", None) or config)
+    model = _weights(name, config)
+    return getattr(model, f"{side}_model", model)
 
 
 def _whole(name: str) -> PreTrainedModel:
@@ -117,7 +120,18 @@ def _weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
             where=name,
             cure="the weights and config.json must come from the same model",
         )
-    return model.eval()
+    return own_memory(model).eval()
+
+
+def own_memory(model: M) -> M:
+    """``model`` with weights copied out of the file they are mapped from.
+
+    A mapped weight starts where the file has it, and matrix kernels round differently at another alignment: only a copy
+    gives the bits of the model that was saved. Nor does a copy break when the file is replaced.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        tensor.data = tensor.data.clone()
+    return model
 
 
 def _model_of(name: str, *, config: PreTrainedConfig, local_files_only: bool = False) -> tuple[PreTrainedModel, Any]:
