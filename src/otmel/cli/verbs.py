@@ -55,4 +55,58 @@ VERBS = (
         "The same seed gives the same files.",
         ("otmel data world --out data/world", "otmel data world --out data/world --seed 7 --set entities=200"),
     ),
+    Verb(
+        "pretrain",
+        "otmel.cli.pretrain:pretrain",
+        "Train a small encoder on a data set's own texts and images.\n\n"
+        "For data without pretrained weights: a BPE and a small CLIP, learned by contrasting entities, training "
+        "mentions and captions with their images. With --text, a vision tower beside a pretrained text tower. The same "
+        "command goes on where it was interrupted.",
+        (
+            "otmel pretrain data/world --out encoders/world",
+            "otmel pretrain data/world --out encoders/world --text minilm --set steps=400",
+        ),
+    ),
+    Verb(
+        "train",
+        "otmel.cli.train:train",
+        "Train a linker, or go on with an interrupted run.\n\n"
+        "Settings start from a preset; a file, the options and --set change them, in this order. Several processes "
+        "share the work under torchrun.",
+        (
+            "otmel train data/world --out runs/world --encoder encoders/world",
+            "otmel train data/world --out runs/kd --encoder encoders/world --variant kd --set training.epochs=10",
+            "otmel train data/WikiMEL --out runs/wikimel --config configs/paper-wikimel.toml",
+            "otmel train data/world --out runs/world --resume",
+        ),
+    ),
+    Verb(
+        "evaluate",
+        "otmel.cli.evaluate:evaluate",
+        "Rank every mention of a split against all entities, with name match beside it.\n\n"
+        "Prints H@k, MRR and mean rank, under all tie policies and by each part of the score alone, and writes the "
+        "results with one row per mention.",
+        (
+            "otmel evaluate runs/world",
+            "otmel evaluate runs/world data/world --split test --slices",
+            "otmel evaluate runs/world --format markdown > table.md",
+        ),
+    ),
+    Verb(
+        "compare",
+        "otmel.cli.compare:compare",
+        "Compare evaluated runs: paired differences with intervals, and whether these contain 0.\n\n"
+        "Runs that differ in nothing but the seed are one system. Name match is compared with too.",
+        (
+            "otmel compare runs/ot runs/kd",
+            "otmel compare OT=runs/ot-0 OT=runs/ot-1 ATT=runs/att-0 ATT=runs/att-1 --baseline ATT --split test",
+            "otmel compare runs/ot runs/kd --method mentions --measures H@1,H@5,MRR --plot differences.png",
+        ),
+    ),
+    Verb(
+        "models",
+        "otmel.cli.models:models",
+        "List the presets and the variants of the model.",
+        ("otmel models", "otmel models --json"),
+    ),
 )

@@ -1,0 +1,138 @@
+"""``otmel evaluate``: rank the mentions of a split against the whole graph, with name match beside it."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from otmel.cli.console import Json, emit, note
+from otmel.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from otmel.data.dataset import Dataset
+    from otmel.data.findings import Findings
+    from otmel.evaluation.grid import Grid
+    from otmel.evaluation.run import Evaluated
+
+Format = Literal["text", "markdown", "latex", "csv"]
+FLOOR = "name-match"
+"""Where the floor's evaluation lies within the model's."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What ``otmel evaluate`` prints."""
+
+    evaluated: Evaluated
+    folder: Path
+    read: Findings
+    slices: bool = False
+    format: Format = "text"
+
+    def as_json(self) -> dict[str, Any]:
+        """Both results in full, and what was missing."""
+        return {
+            "folder": str(self.folder),
+            "model": self.evaluated.model.result.model_dump(mode="json"),
+            "name match": self.evaluated.floor.result.model_dump(mode="json"),
+            "found while reading": dict(self.read.counts),
+            "found in images": dict(self.evaluated.findings.counts),
+        }
+
+    def as_text(self) -> str:
+        """The tables, one after the other."""
+        return "\n".join(drawn(grid, self.format) for grid in self.grids())
+
+    def grids(self) -> list[Grid]:
+        """Model and name match, then the model's tie policies, the parts of its score and its slices."""
+        from otmel.evaluation import report
+        from otmel.evaluation.measures import DEFAULT_MEASURES
+
+        model, floor = self.evaluated.model.result, self.evaluated.floor.result
+        grids = [report.systems_grid([model, floor], DEFAULT_MEASURES), report.ties_grid(model, DEFAULT_MEASURES)]
+        if model.parts:
+            grids.append(report.parts_grid(model, DEFAULT_MEASURES))
+        if self.slices:
+            grids += [report.slices_grid(result, DEFAULT_MEASURES) for result in (model, floor)]
+        return grids
+
+
+def evaluate(
+    run: Path,
+    data: Path | None = None,
+    *,
+    split: str = "dev",
+    out: Path | None = None,
+    slices: bool = False,
+    format: Format = "text",
+    json: Json = False,
+) -> None:
+    """Evaluate a run.
+
+    Args:
+        run: the run folder.
+        data: the data set; by default the one that the run was trained on.
+        split: the mentions to rank: train, dev, test, or another split of the data set.
+        out: the folder to write; by default eval-SPLIT in the run folder.
+        slices: print the slices too: with and without image, ambiguous names, objects, length.
+        format: how to print the tables.
+        json: print the result as JSON, and nothing else.
+    """
+    from otmel.evaluation import run as evaluation
+    from otmel.evaluation.files import write_evaluation
+
+    record = _record(run)
+    dataset = _dataset(run, record, data)
+    _warn_of_another_graph(record, dataset)
+    evaluated = evaluation.evaluate(run, dataset, split)
+    folder = run / f"eval-{split}" if out is None else out
+    write_evaluation(evaluated.model, folder)
+    write_evaluation(evaluated.floor, folder / FLOOR)
+    for findings in (dataset.findings, evaluated.findings):
+        for kind, number in findings.counts.most_common():
+            note(f"found while reading: {kind}, {number:,} times")
+    note(f"wrote {folder}")
+    emit(Report(evaluated, folder, dataset.findings, slices, format), json)
+
+
+def drawn(grid: Grid, format: Format = "text") -> str:
+    """A table as text in one of the formats."""
+    if format != "text":
+        return {"markdown": grid.as_markdown, "latex": grid.as_latex, "csv": grid.as_csv}[format]()
+    from rich.console import Console
+
+    page = io.StringIO()
+    Console(file=page, width=max(100, shutil.get_terminal_size().columns)).print(grid.as_rich())
+    return page.getvalue()
+
+
+def _record(run: Path) -> dict[str, Any]:
+    from otmel.models.bundle import read_record
+
+    record = read_record(run)
+    if record["settings"].get("encoder") is None:
+        raise CheckpointError(
+            "the model was trained on ready features and has no encoder that could read a data set",
+            where=str(run),
+            cure="name a run that `otmel train` wrote",
+        )
+    return record
+
+
+def _dataset(run: Path, record: dict[str, Any], data: Path | None) -> Dataset:
+    from otmel.data.datasets import load_dataset
+
+    if data is None and record.get("dataset_root") is None:
+        raise CheckpointError(
+            "the run does not say where its data are", where=str(run), cure=f"name them: otmel evaluate {run} DATA"
+        )
+    return load_dataset(data or record["dataset_root"])
+
+
+def _warn_of_another_graph(record: dict[str, Any], dataset: Dataset) -> None:
+    trained, here = record.get("data", {}).get("graph"), dataset.graph.snapshot
+    if trained is not None and trained != here:
+        note(f"warning: the run was trained on the graph {trained}, this is the graph {here}")

@@ -1,0 +1,114 @@
+"""``otmel train``: train a linker, or go on with a run that was interrupted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from otmel.cli.console import Json, emit, note, resumable
+from otmel.cli.run_options import RunOptions
+from otmel.settings import validated
+
+if TYPE_CHECKING:
+    from otmel.training.settings import RunSettings
+
+NO_OPTIONS = RunOptions()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What ``otmel train`` has to say in the end."""
+
+    run: Path
+    data: Path
+    record: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """The folder and everything in its ``run.json``."""
+        return {"run": str(self.run), **self.record}
+
+    def as_text(self) -> str:
+        """The best validation, the folder, and what to type next."""
+        best = self.record["best"]
+        return (
+            f"best validation: MRR {100 * best['mrr']:.1f} after step {best['step']} of {best['steps']}\n"
+            f"wrote {self.run}\n"
+            f"next: otmel evaluate {self.run} {self.data} --split dev"
+        )
+
+
+def train(
+    data: Path,
+    *,
+    out: Path,
+    options: RunOptions = NO_OPTIONS,
+    resume: bool = False,
+    dry_run: bool = False,
+    json: Json = False,
+) -> None:
+    """Train a linker.
+
+    Args:
+        data: the data set.
+        out: the run folder to write.
+        options: what decides the settings.
+        resume: go on with the run that stands in the folder; its settings need not be given again.
+        dry_run: print the settings as JSON, and train nothing.
+        json: print the result as JSON, and nothing else.
+    """
+    settings = _settings(out, options, resume)
+    if dry_run:
+        emit(settings.model_dump(mode="json"), json=True)
+        return
+    from otmel.data.datasets import load_dataset
+
+    with one_voice() as first:
+        say = note if first else _silent
+        dataset = load_dataset(data.resolve())
+        for kind, number in dataset.findings.counts.most_common():
+            say(f"found while reading: {kind}, {number:,} times (otmel data check names the places)")
+        with resumable(f"go on with: otmel train {data} --out {out} --resume"):
+            from otmel.training import run
+
+            bundle = run.train(dataset, settings, out, resume=resume, say=say)
+    if first:
+        emit(Trained(out, data, bundle.record), json)
+
+
+def _settings(out: Path, options: RunOptions, resume: bool) -> RunSettings:
+    """The settings that the command line asks for, over those of the run that stands in ``out`` if it is resumed."""
+    from otmel.models.bundle import RUN_FILE, read_record
+    from otmel.training.settings import RunSettings
+
+    if resume and ((out / RUN_FILE).exists() or options == NO_OPTIONS):
+        recorded = validated(RunSettings, read_record(out)["settings"], where=str(out / RUN_FILE))
+        return options.settings(recorded)
+    return options.settings()
+
+
+@contextmanager
+def one_voice() -> Iterator[bool]:
+    """Under ``torchrun`` the processes meet here, and all but the first fall silent; yields whether this is it."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield True
+        return
+    import torch
+    from torch import distributed
+
+    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        if distributed.get_rank() == 0:
+            yield True
+        else:
+            with Path(os.devnull).open("w") as nowhere, redirect_stderr(nowhere):
+                yield False
+    finally:
+        distributed.destroy_process_group()
+
+
+def _silent(message: str) -> None:
+    """What the other processes say."""
