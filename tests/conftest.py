@@ -111,3 +111,42 @@ def data_root() -> Path:
     if not DATA_ROOT.is_dir():
         pytest.skip("the real data sets are absent (../shared/data)")
     return DATA_ROOT
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder over the tiny data set: the default model on a tiny CLIP, all weights random. Read only."""
+    import torch
+    from transformers import CLIPModel
+
+    from otmel.data.graph import KnowledgeGraph
+    from otmel.encoders import TwoTowerEncoder
+    from otmel.encoders.settings import TowerSettings
+    from otmel.encoders.tiny import clip_config, image_processor, initialise
+    from otmel.encoders.tokenizer import train_tokenizer
+    from otmel.inputs import InputProcessor
+    from otmel.models.bundle import Bundle
+    from otmel.models.names import NameVectorizer, names_of
+    from otmel.models.otmel import new_model
+    from otmel.training.settings import preset
+
+    graph = KnowledgeGraph.open(tiny_dataset_folder)
+    settings = preset("default")
+    settings = settings.model_copy(update={"model": settings.model.model_copy(update={"hidden": 16})})
+    towers = TowerSettings(width=32, text_layers=1, vision_layers=1, heads=2, image_size=24, patch_size=8)
+    tokenizer = train_tokenizer([f"{e.name}. {e.attributes}" for e in graph] * 4, vocabulary=400)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        clip = CLIPModel(clip_config(towers, tokenizer))
+        initialise(clip)
+        model = new_model(settings.model, encoder=TwoTowerEncoder(clip.eval()))
+    processor = InputProcessor(tokenizer, image_processor(towers.image_size), settings.inputs, patch_size=8)
+    record = {
+        "settings": settings.model_dump(mode="json"),
+        "dataset": "Tiny",
+        "data": {"train": "0" * 16, "graph": graph.snapshot, "entities": len(graph)},
+    }
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    vectorizer = NameVectorizer.fit(name for entity in graph for name in names_of(entity))
+    Bundle(model.eval(), processor, vectorizer, record).save(folder)
+    return folder

@@ -1,0 +1,161 @@
+"""How an ``Explanation`` comes about: one pair, encoded and scored with every intermediate kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from otmel.data.records import Entity, Mention
+from otmel.linking.explanation import Axis, Explanation, Modality, Owner, Part, Term, TokenPlan
+from otmel.linking.sight import seen_image
+from otmel.models.base import Scores, Side, State
+from otmel.models.bundle import Bundle
+from otmel.models.fusion import Direction, fusion_plan
+from otmel.models.matching import Matching
+from otmel.models.name_rows import NameRows, entity_names, mention_names
+from otmel.models.otmel import OTMEL
+from otmel.ot import Assignment, Plan, Transport
+from otmel.types import Batch, Views
+
+DIRECTIONS: tuple[Direction, ...] = ("image_to_text", "text_to_image")
+
+
+@dataclass(frozen=True)
+class Half:
+    """One side of the pair: its state, its projected tokens and their names."""
+
+    state: State
+    views: Views
+    text: Axis
+    image: Axis
+
+    def axis(self, modality: Modality) -> Axis:
+        """The tokens of a modality."""
+        return self.text if modality == "text" else self.image
+
+
+@torch.no_grad()
+def explained(bundle: Bundle, mention: Mention, entity: Entity, origin: dict[str, Any]) -> Explanation:
+    """The explanation of one pair.
+
+    Args:
+        bundle: model and processor.
+        mention: ready to be linked.
+        entity: what to compare it with.
+        origin: the ``model``, ``graph`` and ``notes`` of the explanation.
+    """
+    model, processor = bundle.model, bundle.processor
+    assert processor is not None
+    names = mention_names(bundle.vectorizer, [mention]), entity_names(bundle.vectorizer, [entity])
+    sent = _half(bundle, processor.mentions([mention]), names[0], "mention")
+    received = _half(bundle, processor.entities([entity]), names[1], "entity")
+    sources = {"mention": () if mention.image is None else (mention.image,), "entity": entity.images}
+    images = {owner: seen_image(listed, processor.image_processor) for owner, listed in sources.items()}
+    return Explanation(
+        mention=mention,
+        entity=entity,
+        parts=_parts(model, sent.state, received.state),
+        plans=tuple(_plans(model, sent, received)),
+        images={owner: image for owner, image in images.items() if image is not None},
+        **origin,
+    )
+
+
+def _half(bundle: Bundle, batch: Batch, names: NameRows, owner: Owner) -> Half:
+    model, processor = bundle.model, bundle.processor
+    assert processor is not None
+    side = Side(batch.to(model.device), names.to(model.device))
+    views = model.views(side)
+    encode = model.encode_mentions if owner == "mention" else model.encode_entities
+    ids = batch.input_ids[0][batch.attention_mask[0]].tolist()
+    special = tuple(place for place, one in enumerate(ids) if one in processor.tokenizer.all_special_ids)
+    text = Axis(owner, "text", tuple(processor.tokens(ids)), special)
+    image = _image_axis(owner, int(views.image.mask.sum()), processor.patch_grid)
+    return Half(encode(Side(views, side.names)), model.projected(views), text, image)
+
+
+def _image_axis(owner: Owner, length: int, grid: tuple[int, int] | None) -> Axis:
+    """The names of an image's tokens; those before the patches are [CLS] and registers."""
+    patches = 0 if grid is None else grid[0] * grid[1]
+    if grid is None or patches == 0 or length < patches:
+        return Axis(owner, "image", tuple(str(number + 1) for number in range(length)))
+    before = ("[CLS]", *(f"[REG{n}]" for n in range(1, length)))[: length - patches]
+    places = (f"{row + 1},{column + 1}" for row in range(grid[0]) for column in range(grid[1]))
+    return Axis(owner, "image", (*before, *places), tuple(range(len(before))), grid)
+
+
+def _parts(model: OTMEL, mention: State, entity: State) -> tuple[Part, ...]:
+    scores = model.score(mention, entity)
+    terms: dict[str, Callable[[], list[tuple[str, float, float]]]] = {
+        "F": lambda: _fusion_terms(mention.dense["F"], entity.dense["F"]),
+        "T": lambda: _matching_terms(model, mention, entity, "T"),
+        "V": lambda: _matching_terms(model, mention, entity, "V"),
+        "N": lambda: [("cosine of the names", _value(scores.parts["N"]), 1.0)],
+    }
+    return tuple(_part(scores, name, terms[name]()) for name in terms if name in scores.parts)
+
+
+def _part(scores: Scores, name: str, terms: Sequence[tuple[str, float, float]]) -> Part:
+    share = _value(scores.share[name])
+    own = tuple(Term(called, value, weight * share) for called, value, weight in terms)
+    return Part(name, _value(scores.parts[name]), share, own)
+
+
+def _fusion_terms(mention: Tensor, entity: Tensor) -> list[tuple[str, float, float]]:
+    """The two inner products of Eq. 18: the halves ``ḡ^t`` and ``ḡ^v`` of both vectors."""
+    text, image = (mention.double() * entity.double()).squeeze(0).chunk(2)
+    return [("fused text ḡᵗ·ḡᵗ", float(text.sum()), 1.0), ("fused image ḡᵛ·ḡᵛ", float(image.sum()), 1.0)]
+
+
+def _matching_terms(model: OTMEL, mention: State, entity: State, part: str) -> list[tuple[str, float, float]]:
+    """The halves of Eq. 24: ``ψ(t_m, t_e)`` of both [CLS], and ``ψ(ḡ_m, t_e)`` of the transported tokens."""
+    match: Matching = model.matching[part]  # pyright: ignore[reportAssignmentType]
+    late, _ = match(mention.late[part], entity.late[part])
+    dense = mention.dense[part].double() @ entity.dense[part].double().T
+    return [("[CLS] t·t", _value(dense), 0.5), ("transported ḡ·t", _value(late), 0.5)]
+
+
+def _plans(model: OTMEL, mention: Half, entity: Half) -> list[TokenPlan]:
+    plans = []
+    for half in (mention, entity) if model.fusion is not None else ():
+        assert model.fusion is not None
+        assert model.settings.fusion is not None
+        for direction in DIRECTIONS:
+            rows: Modality = "text" if direction == "image_to_text" else "image"
+            sides = half.axis(rows), half.axis("image" if rows == "text" else "text")
+            if all(map(len, sides)):
+                plan = fusion_plan(model.fusion, half.views, direction)
+                plans.append(_token_plan("F", model.settings.fusion, sides, plan))
+    modalities: dict[str, Modality] = {"T": "text", "V": "image"}
+    for part, modality in modalities.items():
+        sides = entity.axis(modality), mention.axis(modality)
+        if part in model.matching and all(map(len, sides)):
+            assert model.settings.matching is not None
+            match: Matching = model.matching[part]  # pyright: ignore[reportAssignmentType]
+            plan = match.plan(mention.state.late[part], entity.state.late[part])
+            plans.append(_token_plan(part, model.settings.matching, sides, plan))
+    return plans
+
+
+def _token_plan(part: str, assignment: Assignment, sides: tuple[Axis, Axis], plan: Plan) -> TokenPlan:
+    rows, columns = sides
+    transport = isinstance(assignment, Transport)
+    kind: Literal["transport", "attention"] = "transport" if transport else "attention"
+    matrix = plan.matrix.reshape(plan.matrix.shape[-2:])[: len(rows), : len(columns)]
+    return TokenPlan(
+        part=part,
+        kind=kind,
+        rows=rows,
+        columns=columns,
+        matrix=matrix.cpu().numpy(),
+        iterations=int(plan.iterations) if transport else None,
+        marginal_error=_value(plan.marginal_error) if transport else None,
+    )
+
+
+def _value(tensor: Tensor) -> float:
+    return float(tensor.double().reshape(()))

@@ -1,0 +1,247 @@
+"""``Explanation``: the terms that add up to a score, and every plan with its tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from otmel.data.records import Entity, Mention
+from otmel.linking.link import mention_json
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Owner = Literal["mention", "entity"]
+Modality = Literal["text", "image"]
+PART_NAMES: Mapping[str, str] = {"F": "fusion", "T": "text", "V": "image", "N": "name"}
+"""Part → what it compares."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """One addend of a score: ``value``, as the model computes it, times ``weight``."""
+
+    name: str
+    value: float
+    weight: float
+
+    @property
+    def contribution(self) -> float:
+        """What it adds to the score."""
+        return self.value * self.weight
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"name": self.name, "value": self.value, "weight": self.weight, "contribution": self.contribution}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of Eq. 25: F is the sum of two inner products (Eq. 18), T and V of a dense and a late half (Eq. 24).
+
+    Attributes:
+        name: F, T, V or N.
+        value: the part's own score ``S_X``, before the mean.
+        share: its weight in the score: 1/3, 1/2 without an image, 0 where the pair cannot have it; N's is learned.
+        terms: what adds up to ``value · share``.
+    """
+
+    name: str
+    value: float
+    share: float
+    terms: tuple[Term, ...]
+
+    @property
+    def contribution(self) -> float:
+        """What the part adds to the score: the sum over its terms."""
+        return math.fsum(term.contribution for term in self.terms)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        terms = [term.as_json() for term in self.terms]
+        return {"value": self.value, "share": self.share, "contribution": self.contribution, "terms": terms}
+
+
+@dataclass(frozen=True)
+class Axis:
+    """The tokens along one side of a plan.
+
+    Attributes:
+        owner: whose tokens they are.
+        modality: of text or of an image.
+        tokens: one string each; an image's are ``[CLS]`` (where its tower has one) and ``row,column`` of each patch.
+        special: numbers of those that stand for no word and no patch.
+        grid: an image's rows and columns of patches.
+    """
+
+    owner: Owner
+    modality: Modality
+    tokens: tuple[str, ...]
+    special: tuple[int, ...] = ()
+    grid: tuple[int, int] | None = None
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def content(self) -> list[int]:
+        """The numbers of the tokens that are words or patches."""
+        return [number for number in range(len(self)) if number not in self.special]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values."""
+        values: dict[str, Any] = {"owner": self.owner, "modality": self.modality, "tokens": list(self.tokens)}
+        return {**values, "special": list(self.special), "grid": None if self.grid is None else list(self.grid)}
+
+
+@dataclass(frozen=True)
+class TokenPlan:
+    """A plan between two token sets, padding removed: rows receive, columns send.
+
+    Attributes:
+        part: F, T or V.
+        kind: ``transport``, or ``attention`` for models that use attention (distilled ones too).
+        rows: who receives.
+        columns: who sends.
+        matrix: the plan. Of a transport, all entries sum to one; of an attention map, every row does.
+        iterations: of the solver; ``None`` for attention.
+        marginal_error: ``‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁`` of a transport; ``None`` for attention, which has no column marginal.
+    """
+
+    part: str
+    kind: Literal["transport", "attention"]
+    rows: Axis
+    columns: Axis
+    matrix: NDArray[np.floating]
+    iterations: int | None
+    marginal_error: float | None
+
+    @property
+    def name(self) -> str:
+        """Such as ``mention image → mention text``."""
+        return " → ".join(f"{axis.owner} {axis.modality}" for axis in (self.columns, self.rows))
+
+    @property
+    def entropy(self) -> float:
+        """``−Σ P log P`` in nats; of an attention map, the mean over its rows."""
+        filled = self.matrix[self.matrix > 0].astype(np.float64)
+        total = float(-(filled * np.log(filled)).sum())
+        return total / len(self.rows) if self.kind == "attention" else total
+
+    @property
+    def entropy_share(self) -> float:
+        """The entropy as a share of that of a uniform plan, which tells nothing: 1 is uniform."""
+        cells = len(self.columns) * (1 if self.kind == "attention" else len(self.rows))
+        mass = float(self.matrix.sum(dtype=np.float64)) / (len(self.rows) if self.kind == "attention" else 1)
+        most = mass * math.log(cells / mass) if mass > 0 else 0.0
+        return self.entropy / most if most > 0 else 1.0
+
+    @property
+    def lift(self) -> NDArray[np.float64]:
+        """How many times its uniform share each cell has; 1 everywhere is a plan that tells nothing."""
+        mean = self.matrix.mean(dtype=np.float64)
+        return self.matrix / mean if mean > 0 else np.ones(self.matrix.shape)
+
+    def as_text(self) -> str:
+        """One line about it."""
+        entropy = f"entropy {self.entropy:.2f} nats ({self.entropy_share:.1%} of uniform)"
+        if self.kind == "attention":
+            return f"{self.part}  {self.name}: attention map, {entropy}"
+        steps = f"{self.iterations} iteration" + ("" if self.iterations == 1 else "s")
+        return f"{self.part}  {self.name}: transport, {steps}, marginal error {self.marginal_error:.1e}, {entropy}"
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values, the matrix row by row."""
+        return {
+            "part": self.part,
+            "name": self.name,
+            "kind": self.kind,
+            "rows": self.rows.as_json(),
+            "columns": self.columns.as_json(),
+            "matrix": self.matrix.tolist(),
+            "iterations": self.iterations,
+            "marginal_error": self.marginal_error,
+            "entropy": self.entropy,
+            "entropy_share": self.entropy_share,
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a mention gets its score with an entity.
+
+    Attributes:
+        mention, entity: the pair.
+        parts: the parts of the score, in the order F, T, V, N; their contributions sum to ``score``.
+        plans: every plan the pair has. Without an image on a side, or without fusion or matching in the model, there
+            are fewer.
+        images: owner → its image, cut to what the model saw of it.
+        notes: what was odd about the mention.
+        model: hash of the weights.
+        graph: snapshot of the graph.
+    """
+
+    mention: Mention
+    entity: Entity
+    parts: tuple[Part, ...]
+    plans: tuple[TokenPlan, ...]
+    images: Mapping[str, Image] = field(repr=False, compare=False)
+    notes: tuple[str, ...] = ()
+    model: str = ""
+    graph: str = ""
+
+    @property
+    def score(self) -> float:
+        """The score of Eq. 25 (plus N): the sum of all contributions."""
+        return math.fsum(part.contribution for part in self.parts)
+
+    def plan(self, part: str, owner: Owner | None = None, rows: Modality | None = None) -> TokenPlan | None:
+        """The plan of a part; for F, whose rows belong to ``owner`` and are of the modality ``rows``."""
+        for plan in self.plans:
+            if plan.part == part and owner in (None, plan.rows.owner) and rows in (None, plan.rows.modality):
+                return plan
+        return None
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values: the pair, the score, every term and every plan."""
+        return {
+            "mention": mention_json(self.mention),
+            "entity": {"id": self.entity.id, "name": self.entity.name, "attributes": self.entity.attributes},
+            "score": self.score,
+            "parts": {part.name: part.as_json() for part in self.parts},
+            "plans": [plan.as_json() for plan in self.plans],
+            "notes": list(self.notes),
+            "model": self.model,
+            "graph": self.graph,
+        }
+
+    def as_text(self) -> str:
+        """The terms as a sum, and a line per plan."""
+        rows = [("part", "term", "value", "weight", "adds")]
+        for part in self.parts:
+            for number, term in enumerate(part.terms):
+                first = f"{part.name}  {PART_NAMES[part.name]}" if number == 0 else ""
+                adds = f"{term.contribution:+.4f}"
+                rows.append((first, term.name, f"{term.value:.4f}", f"{term.weight:.4f}", adds))
+        rows.append(("score", "", "", "", f"{self.score:+.4f}"))
+        name, term = (max(len(row[column]) for row in rows) for column in (0, 1))
+        sums = [f"{row[0]:<{name}}  {row[1]:<{term}}  {row[2]:>9}  {row[3]:>7}  {row[4]:>9}".rstrip() for row in rows]
+        title = f"{self.mention.name!r} → {self.entity.name} ({self.entity.id})"
+        return "\n".join([title, "", *sums, "", *(plan.as_text() for plan in self.plans)])
+
+    def save(self, path: str | Path) -> None:
+        """Draw it to ``path``: a picture (.png, .svg, .pdf) or a page by itself (.html). Atomic.
+
+        Raises:
+            ConfigurationError: another suffix.
+            StorageError: the disk refused.
+        """
+        from otmel.linking.picture import save
+
+        save(self, Path(path))

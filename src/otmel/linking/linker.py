@@ -1,0 +1,201 @@
+"""``Linker``: a trained run over a graph whose entities are encoded once; every mention meets all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from otmel.data.findings import Findings
+from otmel.data.graph import KnowledgeGraph
+from otmel.data.records import Mention
+from otmel.errors import CheckpointError
+from otmel.evaluation.scan import cut, encoded, scanned
+from otmel.inputs import InputProcessor
+from otmel.linking.explain import explained
+from otmel.linking.explanation import Explanation
+from otmel.linking.link import Candidate, Link
+from otmel.linking.mentions import note_unseen, place_of, prepared
+from otmel.models.base import State
+from otmel.models.bundle import Bundle, weights_hash
+from otmel.models.tables import entity_table, mention_table
+from otmel.progress import progress
+
+BATCH = 32
+
+
+@dataclass(frozen=True)
+class Options:
+    """How mentions are linked.
+
+    Attributes:
+        k: how many entities an answer holds.
+        image_root: the folder that image paths are relative to and may not leave; ``None``: paths as given.
+        given_candidates: choose among a mention's own candidates where it has any, not in the whole graph.
+    """
+
+    k: int = 5
+    image_root: Path | None = None
+    given_candidates: bool = False
+
+
+class Linker:
+    """Links mentions to the entities of a graph by exact search.
+
+    Args:
+        bundle: the trained model with its processor.
+        graph: the entities; they are encoded here, once.
+        model_hash: what to call the weights in answers.
+
+    Attributes:
+        findings: what was odd about the mentions so far, counted.
+
+    Raises:
+        CheckpointError: the model was trained on ready features and cannot read text and images.
+    """
+
+    def __init__(self, bundle: Bundle, graph: KnowledgeGraph, model_hash: str = "") -> None:
+        if bundle.processor is None:
+            raise CheckpointError(
+                "the run was trained on ready features: it cannot read text and images",
+                cure="link with a run that has an encoder (otmel train DATA --encoder …)",
+            )
+        self.bundle, self.graph, self.model_hash = bundle, graph, model_hash
+        self.processor: InputProcessor = bundle.processor
+        self.findings = Findings()
+        table = entity_table(graph, self.processor, bundle.vectorizer)
+        with progress("encoding entities", len(table)) as advance:
+            self.entities: State = encoded(
+                bundle.model.encode_entities, table, device=bundle.model.device, advance=advance
+            )
+
+    @classmethod
+    def load(cls, run: str | Path, graph: KnowledgeGraph | str | Path) -> Linker:
+        """The linker of a run folder over a graph, or over the graph in a folder or file.
+
+        Raises:
+            CheckpointError: the run is incomplete or broken, or reads no text.
+            DataError: the graph cannot be read.
+        """
+        bundle = Bundle.load(run)
+        if not isinstance(graph, KnowledgeGraph):
+            graph = KnowledgeGraph.open(graph)
+        return cls(bundle, graph, weights_hash(run))
+
+    @property
+    def sees(self) -> bool:
+        """Whether the model reads images."""
+        return self.processor.image_processor is not None
+
+    def link(
+        self,
+        mentions: Mention | Sequence[Mention],
+        k: int = 5,
+        *,
+        image_root: str | Path | None = None,
+        given_candidates: bool = False,
+    ) -> list[Link]:
+        """The ``k`` best entities of every mention, in the order of the mentions.
+
+        Args:
+            mentions: one or more mentions. Text and image may be missing, or the image broken: what is there is used,
+                and the link's ``notes`` say what is not.
+            k: how many entities to return.
+            image_root: the folder that image paths are relative to and may not leave; without it, paths are taken as
+                they are.
+            given_candidates: choose among a mention's own candidates where it has any, not in the whole graph.
+
+        Raises:
+            DataError: a mention has neither words nor an image; nothing was linked then.
+            ValueError: ``k`` is less than one.
+        """
+        if k < 1:
+            raise ValueError(f"k = {k}: at least one entity must be asked for")
+        options = Options(k, None if image_root is None else Path(image_root), given_candidates)
+        listed = [mentions] if isinstance(mentions, Mention) else list(mentions)
+        found = [Findings() for _ in listed]
+        places = [place_of(mention, number) for number, mention in enumerate(listed)]
+        ready = [prepared(m, p, options.image_root, f) for m, p, f in zip(listed, places, found, strict=True)]
+        links: list[Link] = []
+        with progress("linking", len(ready)) as advance:
+            for start in range(0, len(ready), BATCH):
+                rows = slice(start, start + BATCH)
+                links += self._linked(ready[rows], places[rows], found[rows], options)
+                advance(len(ready[rows]))
+        for one in found:
+            self.findings.merge(one)
+        return links
+
+    def explain(self, mention: Mention, entity_id: str | None = None, k: int = 1) -> Explanation:
+        """Why a mention gets its score with an entity.
+
+        Args:
+            mention: the mention.
+            entity_id: the entity; without it, the ``k``-th best one.
+            k: 1 is the best entity, 2 the second …
+
+        Raises:
+            DataError: there is no such entity, or the mention has neither words nor an image.
+        """
+        findings = Findings()
+        mention = prepared(mention, place_of(mention, 0), None, findings)
+        if entity_id is None:
+            entity_id = self.link(mention, k)[0].candidates[-1].id
+        entity = self.graph.entity(entity_id)
+        note_unseen(mention, place_of(mention, 0), findings, sees=self.sees)
+        origin = {"model": self.model_hash, "graph": self.graph.snapshot, "notes": tuple(findings.counts)}
+        return explained(self.bundle, mention, entity, origin)
+
+    @torch.no_grad()
+    def _linked(
+        self, mentions: list[Mention], places: list[str], found: list[Findings], options: Options
+    ) -> list[Link]:
+        table = mention_table(mentions, self.processor, self.bundle.vectorizer)
+        model = self.bundle.model
+        states = encoded(model.encode_mentions, table, device=model.device, batch=BATCH)
+        for mention, place, one, seen in zip(mentions, places, found, states.has_image.tolist(), strict=True):
+            if not seen:
+                note_unseen(mention, place, one, sees=self.sees)
+        # One more than asked for: the margin needs a second.
+        best, _ = scanned(model, states, self.entities, [-1] * len(mentions), k=max(options.k, 2))
+        links = []
+        for row, mention in enumerate(mentions):
+            rows = self._own_candidates(mention) if options.given_candidates and mention.candidates else best.rows[row]
+            ranked = self._scored(cut(states[row : row + 1]), np.asarray(rows, dtype=np.int64))
+            links.append(self._link(mention, ranked, found[row], options.k))
+        return links
+
+    def _own_candidates(self, mention: Mention) -> list[int]:
+        return [self.graph.row(entity_id) for entity_id in dict.fromkeys(mention.candidates) if entity_id in self.graph]
+
+    def _scored(self, mention: State, rows: np.ndarray) -> list[Candidate]:
+        """The entities in ``rows`` with their scores and parts, best first.
+
+        Scored anew, one mention at a time: what a mention's answer says does not depend on the rest of its batch.
+        """
+        if not len(rows):
+            return []
+        scores = self.bundle.model.score(mention, cut(self.entities[torch.as_tensor(rows)]))
+        added = {part: (value.double() * scores.share[part].double())[0] for part, value in scores.parts.items()}
+        candidates = []
+        for column, row in enumerate(rows.tolist()):
+            own = {part: float(values[column]) for part, values in added.items()}
+            candidates.append(Candidate(self.graph[row].id, self.graph[row].name, sum(own.values()), own))
+        order = sorted(range(len(rows)), key=lambda i: (-candidates[i].score, rows[i]))
+        return [candidates[i] for i in order]
+
+    def _link(self, mention: Mention, ranked: list[Candidate], findings: Findings, k: int) -> Link:
+        first, second = (*ranked, None, None)[:2]
+        return Link(
+            mention=mention,
+            entity=None if first is None else self.graph.entity(first.id),
+            candidates=tuple(ranked[:k]),
+            margin=None if first is None or second is None else first.score - second.score,
+            notes=tuple(findings.counts),
+            model=self.model_hash,
+            graph=self.graph.snapshot,
+            linker=self,
+        )
