@@ -150,3 +150,49 @@ def tiny_run(tiny_dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory
     vectorizer = NameVectorizer.fit(name for entity in graph for name in names_of(entity))
     Bundle(model.eval(), processor, vectorizer, record).save(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated world of 16 people and 24 + 8 + 8 mentions, with captions: read only."""
+    from otmel.data.world import WorldSettings, write_world
+
+    folder = tmp_path_factory.mktemp("worlds") / "world"
+    settings = WorldSettings(entities=16, train=24, dev=8, test=8, unseen=0, captions=24, image_size=24)
+    write_world(settings, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CLIP of random weights, 32 channels wide, saved with its processor: read only."""
+    import torch
+    from transformers import CLIPModel
+
+    from otmel.encoders import TwoTowerEncoder, save_encoder
+    from otmel.encoders.settings import TowerSettings
+    from otmel.encoders.tiny import clip_config, image_processor, initialise
+    from otmel.encoders.tokenizer import train_tokenizer
+    from otmel.inputs import InputProcessor
+
+    towers = TowerSettings(width=32, text_layers=1, vision_layers=1, heads=2, image_size=24)
+    tokenizer = train_tokenizer(["a painter from Norway", "the pilot of the Lions, in red"], vocabulary=300)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = CLIPModel(clip_config(towers, tokenizer))
+        initialise(model)
+    folder = tmp_path_factory.mktemp("encoders") / "tiny"
+    processor = InputProcessor(tokenizer, image_processor(towers.image_size), patch_size=towers.patch_size)
+    save_encoder(TwoTowerEncoder(model.eval()), processor, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path, tiny_encoder: Path) -> Path:
+    """A run of four steps on the world, whose last weights are its best or not: read only."""
+    from otmel.cli.main import main
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    words = ["train", str(tiny_world), "--out", str(folder), "--encoder", str(tiny_encoder)]
+    assert main([*words, "--set", "training.epochs=2", "--set", "training.batch_size=8"]) == 0
+    return folder
