@@ -9,7 +9,13 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from transformers import CLIPModel, CLIPVisionModel, PreTrainedModel, VisionTextDualEncoderModel
+from transformers import (
+    CLIPModel,
+    CLIPVisionModel,
+    PreTrainedModel,
+    VisionTextDualEncoderConfig,
+    VisionTextDualEncoderModel,
+)
 
 from otmel.data.progress import tracked
 from otmel.encoders.corpus import Corpus, Text
@@ -139,7 +145,10 @@ def _beside(name: str, corpus: Corpus, settings: PretrainSettings) -> Learner:
     text.config.text_pooling = "mean"
     vision = CLIPVisionModel(vision_config(towers))
     initialise(vision)
-    model = VisionTextDualEncoderModel(text_model=text, vision_model=vision)
+    config = VisionTextDualEncoderConfig.from_vision_text_configs(
+        vision.config, text.config, projection_dim=towers.width
+    )
+    model = VisionTextDualEncoderModel(config, vision_model=vision, text_model=text)
     model.eval()
     processor = InputProcessor(
         read_tokenizer(name), image_processor(towers.image_size), settings.inputs, patch_size=towers.patch_size

@@ -32,6 +32,12 @@ REPORT, LOG, CAPTIONS = "pretrain_report.json", "pretrain_log.jsonl", "captions.
 VIEW_SCALE = 10.0  # inverse temperature between two texts, or two images, of the same thing
 SCALE_MOST = 4.0  # of the learned one between text and image, as a logarithm: 55
 LOG_EVERY = 10
+COLUMNS = TEXT, OTHER_TEXT, IMAGE, OTHER_IMAGE = 1, 2, 3, 4  # of a corpus's samples
+PAIRS = {
+    "text_image": ((TEXT, IMAGE), (OTHER_TEXT, OTHER_IMAGE), (TEXT, OTHER_IMAGE), (OTHER_TEXT, IMAGE)),
+    "text_views": ((TEXT, OTHER_TEXT),),
+    "image_views": ((IMAGE, OTHER_IMAGE),),
+}
 RETRIEVAL_MOST = 2000
 Encode: TypeAlias = Callable[[np.ndarray, np.random.Generator], Tensor]
 
@@ -183,15 +189,17 @@ def _losses(
     has = torch.from_numpy(samples != NONE)
     texts = _both(learner.texts, samples[:, 1], samples[:, 2], random)
     images = _both(learner.images, samples[:, 3], samples[:, 4], random)
+    views = dict(zip(COLUMNS, (*texts, *images), strict=True))
     losses = {}
-    for name, (first, a), (second, b), scale in (
-        ("text_image", (texts[0], 1), (images[0], 3), learner.scale.exp()),
-        ("text_views", (texts[0], 1), (texts[1], 2), VIEW_SCALE),
-        ("image_views", (images[0], 3), (images[1], 4), VIEW_SCALE),
-    ):
-        rows = has[:, a] & has[:, b]
-        if getattr(settings, name) and rows.sum() > 1:
-            losses[name] = contrast(first[rows], second[rows], things[rows], scale)
+    for name, pairs in PAIRS.items():
+        scale = learner.scale.exp() if name == "text_image" else VIEW_SCALE
+        found = []
+        for a, b in pairs if getattr(settings, name) else ():
+            rows = has[:, a] & has[:, b]
+            if rows.sum() > 1:
+                found.append(contrast(views[a][rows], views[b][rows], things[rows], scale))
+        if found:
+            losses[name] = torch.stack(found).mean()
     if not losses:
         raise TrainingError("no weight of a contrast is above 0 for which the data have pairs")
     return losses
@@ -201,6 +209,8 @@ def _both(encode: Encode, first: np.ndarray, second: np.ndarray, random: np.rand
     """Vectors of both columns of places, from one pass; zeros where a place is ``NONE``."""
     places = np.concatenate([first, second])
     present = torch.from_numpy(places != NONE)
+    if not present.any():
+        return torch.zeros(len(first), 1), torch.zeros(len(first), 1)
     vectors = encode(places[present.numpy()], random)
     spread = vectors.new_zeros(len(places), vectors.shape[1]).index_put((present,), vectors)
     return spread[: len(first)], spread[len(first) :]

@@ -29,7 +29,7 @@ class TowerSettings(Settings):
     width: int = Field(default=64, ge=8)
     text_layers: int = Field(default=2, ge=1)
     vision_layers: int = Field(default=3, ge=1)
-    heads: int = Field(default=4, ge=1)
+    heads: int = Field(default=2, ge=1)
     image_size: int = Field(default=48, ge=8)
     patch_size: int = Field(default=8, ge=2)
     text_positions: int = Field(default=64, ge=8)
@@ -50,11 +50,11 @@ class ViewSettings(Settings):
 
     drop_attribute: Share = 0.3
     drop_name: Share = 0.3
-    drop_word: Share = 0.1
-    zoom: Share = 0.2
+    drop_word: Share = 0.05
+    zoom: Share = 0.1
     turn: Share = 0.1
     flip: Share = 0.5
-    light: Share = 0.2
+    light: Share = 0.1
 
 
 class PretrainSettings(Settings):
@@ -85,14 +85,14 @@ class PretrainSettings(Settings):
     inputs: InputSettings = InputSettings()
     text: str = ""
     vocabulary: int = Field(default=4000, ge=300)
-    steps: int = Field(default=800, ge=1)
+    steps: int = Field(default=380, ge=1)
     batch: int = Field(default=128, ge=2)
-    learning_rate: float = Field(default=1.5e-3, gt=0)
-    warmup: int = Field(default=50, ge=0)
+    learning_rate: float = Field(default=3e-3, gt=0)
+    warmup: int = Field(default=40, ge=0)
     weight_decay: float = Field(default=0.01, ge=0)
     text_image: Weight = 1.0
     text_views: Weight = 0.3
     image_views: Weight = 0.3
     use_mentions: bool = True
     seed: int = 0
-    checkpoint_every: int = Field(default=200, ge=1)
+    checkpoint_every: int = Field(default=100, ge=1)
