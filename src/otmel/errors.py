@@ -1,13 +1,13 @@
 """The errors of otmel. Each names the problem, the place and the cure.
 
-    OtmelError
-    ├── DataError            a file or a row that cannot be used
-    │   └── ImageError       an image that cannot be opened (caught and counted by the readers)
-    ├── ConfigurationError   an unknown key, preset, variant or value
-    ├── CheckpointError      a run or an encoder that is missing, broken or of another configuration
-    ├── TrainingError        training that cannot go on (NaN loss, no negatives)
-    ├── StorageError         the disk refused a write; what stood there before is intact
-    └── MissingExtra         an optional dependency that is not installed
+OtmelError
+├── DataError            a file or a row that cannot be used
+│   └── ImageError       an image that cannot be opened (caught and counted by the readers)
+├── ConfigurationError   an unknown key, preset, variant or value
+├── CheckpointError      a run or an encoder that is missing, broken or of another configuration
+├── TrainingError        training that cannot go on (NaN loss, no negatives)
+├── StorageError         the disk refused a write; what stood there before is intact
+└── MissingExtra         an optional dependency that is not installed
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ class Dataset:
         """The mentions of a split. Raises ``DataError`` when it is absent or empty."""
         if name not in self.splits:
             raise DataError(
-                f"there is no split {name!r}", where=str(self.root or self.name), cure=f"it has: {', '.join(self.splits)}"
+                f"there is no split {name!r}",
+                where=str(self.root or self.name),
+                cure=f"it has: {', '.join(self.splits)}",
             )
         if not self.splits[name]:
             raise DataError(f"the split {name!r} holds no mention", where=str(self.root or self.name))
@@ -46,6 +48,8 @@ class Dataset:
         digest = hashlib.sha256()
         for mention in self.split(split):
             image = mention.image.name if isinstance(mention.image, Path) else ""
-            digest.update("\x1f".join((mention.name, mention.context, image, mention.answer or "")).encode("utf8", "replace"))
+            digest.update(
+                "\x1f".join((mention.name, mention.context, image, mention.answer or "")).encode("utf8", "replace")
+            )
             digest.update(b"\x1e")
         return digest.hexdigest()[:16]

@@ -10,6 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from otmel.models.base import LateState
 from otmel.models.settings import ModelSettings
 from otmel.ot import Correlation, Plan, Sides
+from otmel.ot.pool import WeightedPool, is_weighted
 
 PAIR_ELEMENTS = 12_000_000
 """Plan entries worked on at once in training; larger tiles are cut by mention and recomputed in the backward pass."""
@@ -23,6 +24,7 @@ class Matching(nn.Module):
         assert settings.matching is not None
         self.correlation = Correlation(settings.matching, settings.hidden, settings.shape)
         self.pool = settings.pool.build(settings.hidden)
+        self.direct = is_weighted(self.pool) and not settings.shape.layer_norm
 
     def entity(self, tokens: Tensor, mask: Bool[Tensor, "E L"], cls: Float[Tensor, "E d"]) -> LateState:
         """``Q = T_e W_q`` and ``t_e``: all that an entity brings."""
@@ -53,11 +55,37 @@ class Matching(nn.Module):
     def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
         assert mentions.values is not None
         assert entities.target is not None
+        if self.direct:
+            return self._direct(mentions, entities)
         assigned = self.correlation(self._sides(mentions, entities), mentions.values)
         # ḡ_m is empty where either side has no tokens: no message was sent, so the late term is zero.
         filled = entities.mask.unsqueeze(0) & mentions.mask.any(-1)[:, None, None]
         pooled = self.pool(assigned.tokens, filled)
         return torch.einsum("med,ed->me", pooled, entities.target), assigned.auxiliary
+
+    def _direct(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
+        """The same number without the transported tokens, which are 96 wide: for pools that are weighted sums.
+
+        With ``g_i = Σ_j A_ij h_j (+ q_i)``, ``(Σ_i w_i g_i) · t_e`` is ``Σ_j (Σ_i w_i A_ij) (h_j · t_e)`` (plus
+        ``Σ_i w_i q_i · t_e``), and the weights need ``g_i · a = Σ_j A_ij (h_j · a) (+ q_i · a)`` alone.
+        """
+        values, target = mentions.values, entities.target
+        assert values is not None
+        assert target is not None
+        pool: WeightedPool = self.pool  # pyright: ignore[reportAssignmentType]
+        plan, auxiliary = self.correlation.weights(self._sides(mentions, entities))
+        filled = entities.mask.unsqueeze(0) & mentions.mask.any(-1)[:, None, None]
+        along = None
+        if pool.direction is not None:
+            along = (plan @ (values @ pool.direction)[:, None, :, None]).squeeze(-1)
+            if self.correlation.shape.residual:
+                along = along + entities.tokens @ pool.direction
+        weights = pool.weights(along, filled)
+        meets = torch.einsum("mjd,ed->mej", values, target)
+        late = ((weights.unsqueeze(-2) @ plan).squeeze(-2) * meets).sum(-1)
+        if self.correlation.shape.residual:
+            late = late + (weights * (entities.tokens @ target.unsqueeze(-1)).squeeze(-1)).sum(-1)
+        return late, auxiliary
 
     def plan(self, mention: LateState, entity: LateState) -> Plan:
         """The plans of every pair ``[M, E, L_e, L_m]``, for display."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from otmel.ot.attention import attention_scores, pair_masks, softmax_plan
 from otmel.ot.cost import Layout, Sides, cosine_cost
 from otmel.ot.divergence import Divergence, SymmetricKL
+from otmel.ot.numerics import promoted
 from otmel.ot.transport import Plan, Problem, Sinkhorn, solve
 from otmel.settings import Settings
 
@@ -102,9 +103,15 @@ def normalised_rows(plan: Float[Tensor, "... n m"], norm: RowNorm) -> Float[Tens
     """Rows as they are, summing to one, or of Euclidean length one; zero rows stay zero."""
     if norm == "none":
         return plan
+    wide = promoted(plan)
     if norm == "sum":
-        return plan / plan.sum(-1, keepdim=True).clamp_min(1e-30)
-    return plan * plan.square().sum(-1, keepdim=True).clamp_min(1e-24).rsqrt()
+        return (wide / _or_one(wide.sum(-1, keepdim=True))).to(plan.dtype)
+    return (wide * _or_one(wide.square().sum(-1, keepdim=True)).rsqrt()).to(plan.dtype)
+
+
+def _or_one(sums: Tensor) -> Tensor:
+    # Not a clamp: dividing an empty row by next to nothing would give it a gradient beyond every range.
+    return torch.where(sums > 1e-30, sums, 1.0)
 
 
 class Shape(Settings):
@@ -147,13 +154,18 @@ class Correlation(nn.Module):
 
     def forward(self, sides: Sides, values: Float[Tensor, "M m d"]) -> Assigned:
         """``G`` for sides whose rows are queries and whose columns are keys."""
-        weights, auxiliary = self.assignment.weights(sides)
-        if self.shape.dropout:
-            weights = nn.functional.dropout(weights, self.shape.dropout, self.training)
+        weights, auxiliary = self.weights(sides)
         tokens = sides.transported(weights, values)
         if self.shape.residual:
             tokens = tokens + sides.rows
         return Assigned(self.norm(tokens), auxiliary)
+
+    def weights(self, sides: Sides) -> tuple[Float[Tensor, "... n m"], Float[Tensor, ""] | None]:
+        """``A`` as ``G = A H`` uses it, with dropout in training, and the auxiliary loss."""
+        weights, auxiliary = self.assignment.weights(sides)
+        if self.shape.dropout:
+            weights = nn.functional.dropout(weights, self.shape.dropout, self.training)
+        return weights, auxiliary
 
     def between(self, rows: Tensor, row_mask: Tensor, columns: Tensor, column_mask: Tensor) -> Assigned:
         """Project both token sets of the same items and assign, for fusion (``aligned``)."""

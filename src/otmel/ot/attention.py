@@ -8,9 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from otmel.ot.cost import Sides
-
-_FAR = -1e9
-"""A score that no softmax notices, yet finite, so that an empty side gives zeros and not NaN."""
+from otmel.ot.numerics import far
 
 
 def attention_scores(sides: Sides) -> Float[Tensor, "... n m"]:
@@ -21,7 +19,7 @@ def attention_scores(sides: Sides) -> Float[Tensor, "... n m"]:
 def softmax_plan(scores: Float[Tensor, "... n m"], sides: Sides) -> Float[Tensor, "... n m"]:
     """``A = softmax(S)`` of Eq. 7 over the columns: rows sum to one, padding gets nothing."""
     rows, columns = pair_masks(sides)
-    weights = scores.masked_fill(~columns, _FAR).softmax(-1)
+    weights = scores.masked_fill(~columns, far(scores.dtype)).softmax(-1)
     return weights * (rows & columns)
 
 

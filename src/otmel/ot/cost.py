@@ -9,6 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from otmel.ot.numerics import promoted
+
 Layout = Literal["aligned", "crossed"]
 """``aligned``: the b-th rows meet the b-th columns. ``crossed``: every row set meets every column set."""
 
@@ -63,8 +65,10 @@ def uniform(mask: Bool[Tensor, "... L"], dtype: torch.dtype = torch.float32) -> 
 
 
 def unit(tokens: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-    """Rows scaled to length one; a zero row stays zero and its gradient finite."""
-    return tokens / tokens.square().sum(-1, keepdim=True).clamp_min(1e-12).sqrt()
+    """Rows scaled to length one; a zero row (shorter than 1e-6) stays as it is, and its gradient finite."""
+    wide = promoted(tokens)  # squares of float16 leave its range
+    squares = wide.square().sum(-1, keepdim=True)
+    return (wide * torch.where(squares > 1e-12, squares, 1.0).rsqrt()).to(tokens.dtype)
 
 
 def cosine_cost(sides: Sides) -> Float[Tensor, "... n m"]:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
+from otmel.ot.numerics import far, promoted
 from otmel.settings import Settings
 
 Target = Literal["normalised", "literal"]
@@ -70,9 +71,11 @@ def _line_divergence(plan: Tensor, scores: Tensor, content: Tensor, target: Targ
 def _targets(plan: Tensor, content: Tensor, target: Target) -> Tensor:
     if target == "literal":
         return _log_softmax(plan, content).exp() * content
-    return plan * content / plan.sum(-1, keepdim=True).clamp_min(1e-30)
+    wide = promoted(plan)
+    return wide * content / wide.sum(-1, keepdim=True).clamp_min(1e-30)
 
 
 def _log_softmax(scores: Tensor, content: Tensor) -> Tensor:
-    # -1e9 rather than -inf: a line without content gives finite numbers, which its mask then removes.
-    return scores.masked_fill(~content, -1e9).log_softmax(-1)
+    # Finite rather than -inf: a line without content gives finite numbers, which its mask then removes.
+    wide = promoted(scores)
+    return wide.masked_fill(~content, far(wide.dtype)).log_softmax(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Annotated, Literal
 
 import torch
@@ -9,9 +10,8 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from otmel.ot.numerics import far
 from otmel.settings import Settings
-
-_FAR = -1e9
 
 
 class SoftPool(Settings):
@@ -25,13 +25,18 @@ class SoftPool(Settings):
 
 
 class LearnedPool(Settings):
-    """The released code's pool: one learned weight per token, then a LayerNorm."""
+    """The released code's pool: one learned weight per token, then a LayerNorm.
+
+    Attributes:
+        norm: the LayerNorm; without it the pool is linear in the tokens once their weights are known.
+    """
 
     kind: Literal["learned"] = "learned"
+    norm: bool = True
 
     def build(self, dim: int) -> nn.Module:
         """The pooling module for ``dim`` channels."""
-        return _Learned(dim)
+        return _Learned(dim, self.norm)
 
 
 class MeanPool(Settings):
@@ -60,33 +65,69 @@ Pool = Annotated[SoftPool | LearnedPool | MeanPool | MaxPool, Field(discriminato
 class _Soft(nn.Module):
     def forward(self, tokens: Float[Tensor, "... L d"], mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... d"]:
         """``Σ_i w_i ⊙ g_i``, ``w_i = exp(g_i) / Σ_j exp(g_j)`` per channel; zeros for an empty set."""
-        weights = tokens.masked_fill(~mask.unsqueeze(-1), _FAR).softmax(-2)
+        weights = tokens.masked_fill(~mask.unsqueeze(-1), far(tokens.dtype)).softmax(-2)
         return _filled((weights * tokens).sum(-2), mask)
 
 
-class _Learned(nn.Module):
-    def __init__(self, dim: int) -> None:
+class WeightedPool(nn.Module, ABC):
+    """A pool ``Σ_i w_i g_i`` whose weights are known from one number ``g_i · direction`` per token.
+
+    So a sum over transported tokens ``g_i = Σ_j A_ij h_j`` need never make them: see ``otmel.models.matching``.
+    """
+
+    @property
+    @abstractmethod
+    def direction(self) -> Float[Tensor, " d"] | None:
+        """What tokens are multiplied with; ``None`` where the weights do not depend on them."""
+
+    @abstractmethod
+    def weights(self, along: Float[Tensor, "... L"] | None, mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... L"]:
+        """The weights from ``g_i · direction``: they sum to one over content, and to zero over an empty set."""
+
+    def forward(self, tokens: Float[Tensor, "... L d"], mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... d"]:
+        """``Σ_i w_i g_i``; zeros for an empty set."""
+        along = None if self.direction is None else tokens @ self.direction
+        return (self.weights(along, mask).to(tokens.dtype).unsqueeze(-2) @ tokens).squeeze(-2)
+
+
+class _Learned(WeightedPool):
+    def __init__(self, dim: int, norm: bool) -> None:
         super().__init__()
-        self.weight = nn.Linear(dim, 1)
-        self.norm = nn.LayerNorm(dim)
+        self.score = nn.Linear(dim, 1, bias=False)
+        self.norm = nn.LayerNorm(dim) if norm else None
+
+    @property
+    def direction(self) -> Tensor:
+        return self.score.weight[0]
+
+    def weights(self, along: Tensor | None, mask: Tensor) -> Tensor:
+        assert along is not None
+        return along.masked_fill(~mask, far(along.dtype)).softmax(-1) * mask
 
     def forward(self, tokens: Float[Tensor, "... L d"], mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... d"]:
         """``LayerNorm(Σ_i w_i g_i)`` with one softmax weight per token; zeros for an empty set."""
-        weights = self.weight(tokens).masked_fill(~mask.unsqueeze(-1), _FAR).softmax(-2)
-        return _filled(self.norm((weights.mT @ tokens).squeeze(-2)), mask)
+        pooled = super().forward(tokens, mask)
+        return pooled if self.norm is None else _filled(self.norm(pooled), mask)
 
 
-class _Mean(nn.Module):
-    def forward(self, tokens: Float[Tensor, "... L d"], mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... d"]:
-        """The mean over content; zeros for an empty set."""
-        total = (tokens * mask.unsqueeze(-1)).sum(-2)
-        return total / mask.sum(-1, keepdim=True).clamp_min(1)
+class _Mean(WeightedPool):
+    @property
+    def direction(self) -> None:
+        return None
+
+    def weights(self, along: Tensor | None, mask: Tensor) -> Tensor:
+        return mask / mask.sum(-1, keepdim=True).clamp_min(1)
 
 
 class _Max(nn.Module):
     def forward(self, tokens: Float[Tensor, "... L d"], mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... d"]:
         """The maximum over content, per channel; zeros for an empty set."""
-        return _filled(tokens.masked_fill(~mask.unsqueeze(-1), _FAR).amax(-2), mask)
+        return _filled(tokens.masked_fill(~mask.unsqueeze(-1), far(tokens.dtype)).amax(-2), mask)
+
+
+def is_weighted(pool: nn.Module) -> bool:
+    """Whether pooling is a weighted sum and nothing more, so that transported tokens need not be made for it."""
+    return isinstance(pool, WeightedPool) and getattr(pool, "norm", None) is None
 
 
 def _filled(pooled: Tensor, mask: Tensor) -> Tensor:

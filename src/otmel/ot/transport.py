@@ -21,6 +21,7 @@ from jaxtyping import Float, Int
 from pydantic import Field, field_validator
 from torch import Tensor
 
+from otmel.ot.numerics import promoted
 from otmel.settings import Settings
 
 SMALLEST_EXP_EPSILON = 0.025
@@ -130,8 +131,8 @@ class ExpDomain:
     """
 
     def __init__(self, problem: Problem, solver: Sinkhorn) -> None:
-        self.a, self.b = _promoted(problem.row_weights), _promoted(problem.column_weights)
-        self.kernel = torch.exp(_promoted(problem.cost) * (-1 / solver.epsilon))
+        self.a, self.b = promoted(problem.row_weights), promoted(problem.column_weights)
+        self.kernel = torch.exp(promoted(problem.cost) * (-1 / solver.epsilon))
         self.row_power, self.column_power = solver.relax
 
     @property
@@ -194,10 +195,6 @@ def _inverse_power(sums: Tensor, power: float) -> Tensor:
     if power == 1:
         return safe.reciprocal()
     return safe.pow(-power)
-
-
-def _promoted(tensor: Tensor) -> Tensor:
-    return tensor.float() if tensor.dtype in (torch.float16, torch.bfloat16) else tensor
 
 
 def _log(weights: Tensor) -> Tensor:

@@ -239,6 +239,7 @@ def _record(dataset: Dataset, settings: RunSettings) -> dict[str, Any]:
     return {
         "settings": settings.model_dump(mode="json"),
         "dataset": dataset.name,
+        "dataset_root": None if dataset.root is None else str(dataset.root),
         "data": {"train": dataset.digest("train"), "graph": dataset.graph.snapshot, "entities": len(dataset.graph)},
         "versions": versions(),
     }

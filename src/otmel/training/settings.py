@@ -142,13 +142,12 @@ RELEASED = RunSettings(
 DEFAULT = RunSettings(
     preset="default",
     model=ModelSettings(
-        fusion=_transport(_THREE_STEPS, row_norm="l2"),
-        matching=_transport(_THREE_STEPS, row_norm="l2"),
-        pool=LearnedPool(),
-        shape=Shape(bias=True, residual=True, layer_norm=True),
+        fusion=_transport(_THREE_STEPS, row_norm="sum"),
+        matching=_transport(_THREE_STEPS, row_norm="sum"),
+        pool=LearnedPool(norm=False),
+        shape=Shape(bias=True, residual=True),
         bias=True,
         input_norm=True,
-        fused_score="mean",
         name_match=True,
     ),
 )
