@@ -188,11 +188,11 @@ def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path, tiny_encoder: Path) -> Path:
-    """A run of four steps on the world, whose last weights are its best or not: read only."""
+def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path, tiny_encoder: Path) -> Path:
+    """A run of two epochs, four steps, on the tiny world, with its checkpoints: read only."""
     from otmel.cli.main import main
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    folder = tmp_path_factory.mktemp("trained") / "tiny"
     words = ["train", str(tiny_world), "--out", str(folder), "--encoder", str(tiny_encoder)]
     assert main([*words, "--set", "training.epochs=2", "--set", "training.batch_size=8"]) == 0
     return folder
