@@ -31,6 +31,14 @@ GROUPS = {"data": "Look at data sets, or generate one."}
 
 VERBS = (
     Verb(
+        "demo",
+        "otmel.cli.demo:demo",
+        "Generate a world, train on it, and link a mention, in at most five minutes on two cores.\n\n"
+        "Trains the linker twice, with transport and with attention, prints how well each links, draws a transport "
+        "plan, writes a report in HTML and links three mentions.",
+        ("otmel demo", "otmel demo --out demo --seed 1"),
+    ),
+    Verb(
         "data check",
         "otmel.cli.data_check:data_check",
         "Report what a data set holds, and what is wrong with it.\n\n"
@@ -108,5 +116,29 @@ VERBS = (
         "otmel.cli.models:models",
         "List the presets and the variants of the model.",
         ("otmel models", "otmel models --json"),
+    ),
+    Verb(
+        "link",
+        "otmel.cli.link:link",
+        "Link a mention, or a file of them, to the entities of a graph.\n\n"
+        'Of one mention (otmel link RUN "Clara Keller" --context "Clara Keller won.") the best entities are shown, '
+        "with their scores and what each part of the model adds: F fusion, T text, V image, N name.\n\n"
+        "A file gives one JSON line per row, in the same order; where a row cannot be linked, its error.",
+        (
+            "otmel link runs/world Keller --image scene.jpg",
+            "otmel link runs/world --input mentions.jsonl --output links.jsonl --graph data/world",
+            "otmel link runs/world --input - -k 1 > links.jsonl",
+        ),
+    ),
+    Verb(
+        "explain",
+        "otmel.cli.explain:explain",
+        "Show why a mention is linked as it is: the terms that add up to the score, and every plan.\n\n"
+        "A plan says which tokens and patches receive how much from which. Pictures show it over the images.",
+        (
+            "otmel explain runs/world Keller --image scene.jpg --out why.png",
+            "otmel explain runs/world --data data/world --mention-id dev-7 --out why.html",
+            "otmel explain runs/world --data data/world --mention-id dev-7 --entity Q42 --json > why.json",
+        ),
     ),
 )

@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from otmel.data.records import Entity, Mention
+from otmel.inputs import InputProcessor
 from otmel.linking.explanation import Axis, Explanation, Modality, Owner, Part, Term, TokenPlan
 from otmel.linking.sight import seen_image
+from otmel.linking.words import word_groups
 from otmel.models.base import Scores, Side, State
 from otmel.models.bundle import Bundle
 from otmel.models.fusion import Direction, fusion_plan
@@ -72,10 +74,17 @@ def _half(bundle: Bundle, batch: Batch, names: NameRows, owner: Owner) -> Half:
     views = model.views(side)
     encode = model.encode_mentions if owner == "mention" else model.encode_entities
     ids = batch.input_ids[0][batch.attention_mask[0]].tolist()
-    special = tuple(place for place, one in enumerate(ids) if one in processor.tokenizer.all_special_ids)
-    text = Axis(owner, "text", tuple(processor.tokens(ids)), special)
+    text = _text_axis(owner, ids, processor)
     image = _image_axis(owner, int(views.image.mask.sum()), processor.patch_grid)
     return Half(encode(Side(views, side.names)), model.projected(views), text, image)
+
+
+def _text_axis(owner: Owner, ids: list[int], processor: InputProcessor) -> Axis:
+    tokenizer, shown = processor.tokenizer, tuple(processor.tokens(ids))
+    special = tuple(number for number, one in enumerate(ids) if one in tokenizer.all_special_ids)
+    groups = word_groups(tokenizer.convert_ids_to_tokens(ids), shown, special)
+    words = tuple((str(tokenizer.decode([ids[n] for n in group])).strip(), group) for group in groups)
+    return Axis(owner, "text", shown, special, words)
 
 
 def _image_axis(owner: Owner, length: int, grid: tuple[int, int] | None) -> Axis:
@@ -85,7 +94,7 @@ def _image_axis(owner: Owner, length: int, grid: tuple[int, int] | None) -> Axis
         return Axis(owner, "image", tuple(str(number + 1) for number in range(length)))
     before = ("[CLS]", *(f"[REG{n}]" for n in range(1, length)))[: length - patches]
     places = (f"{row + 1},{column + 1}" for row in range(grid[0]) for column in range(grid[1]))
-    return Axis(owner, "image", (*before, *places), tuple(range(len(before))), grid)
+    return Axis(owner, "image", (*before, *places), tuple(range(len(before))), grid=grid)
 
 
 def _parts(model: OTMEL, mention: State, entity: State) -> tuple[Part, ...]:
@@ -94,7 +103,7 @@ def _parts(model: OTMEL, mention: State, entity: State) -> tuple[Part, ...]:
         "F": lambda: _fusion_terms(mention.dense["F"], entity.dense["F"]),
         "T": lambda: _matching_terms(model, mention, entity, "T"),
         "V": lambda: _matching_terms(model, mention, entity, "V"),
-        "N": lambda: [("cosine of the names", _value(scores.parts["N"]), 1.0)],
+        "N": lambda: [("cosine", _value(scores.parts["N"]), 1.0)],
     }
     return tuple(_part(scores, name, terms[name]()) for name in terms if name in scores.parts)
 
@@ -108,7 +117,7 @@ def _part(scores: Scores, name: str, terms: Sequence[tuple[str, float, float]]) 
 def _fusion_terms(mention: Tensor, entity: Tensor) -> list[tuple[str, float, float]]:
     """The two inner products of Eq. 18: the halves ``ḡ^t`` and ``ḡ^v`` of both vectors."""
     text, image = (mention.double() * entity.double()).squeeze(0).chunk(2)
-    return [("fused text ḡᵗ·ḡᵗ", float(text.sum()), 1.0), ("fused image ḡᵛ·ḡᵛ", float(image.sum()), 1.0)]
+    return [("fused text", float(text.sum()), 1.0), ("fused image", float(image.sum()), 1.0)]
 
 
 def _matching_terms(model: OTMEL, mention: State, entity: State, part: str) -> list[tuple[str, float, float]]:
@@ -116,7 +125,7 @@ def _matching_terms(model: OTMEL, mention: State, entity: State, part: str) -> l
     match: Matching = model.matching[part]  # pyright: ignore[reportAssignmentType]
     late, _ = match(mention.late[part], entity.late[part])
     dense = mention.dense[part].double() @ entity.dense[part].double().T
-    return [("[CLS] t·t", _value(dense), 0.5), ("transported ḡ·t", _value(late), 0.5)]
+    return [("dense: [CLS] · [CLS]", _value(dense), 0.5), ("late: transported · [CLS]", _value(late), 0.5)]
 
 
 def _plans(model: OTMEL, mention: Half, entity: Half) -> list[TokenPlan]:

@@ -77,6 +77,7 @@ class Axis:
         modality: of text or of an image.
         tokens: one string each; an image's are ``[CLS]`` (where its tower has one) and ``row,column`` of each patch.
         special: numbers of those that stand for no word and no patch.
+        words: a text's words, each with the numbers of its tokens.
         grid: an image's rows and columns of patches.
     """
 
@@ -84,6 +85,7 @@ class Axis:
     modality: Modality
     tokens: tuple[str, ...]
     special: tuple[int, ...] = ()
+    words: tuple[tuple[str, tuple[int, ...]], ...] = ()
     grid: tuple[int, int] | None = None
 
     def __len__(self) -> int:
@@ -96,8 +98,14 @@ class Axis:
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        values: dict[str, Any] = {"owner": self.owner, "modality": self.modality, "tokens": list(self.tokens)}
-        return {**values, "special": list(self.special), "grid": None if self.grid is None else list(self.grid)}
+        return {
+            "owner": self.owner,
+            "modality": self.modality,
+            "tokens": list(self.tokens),
+            "special": list(self.special),
+            "words": [{"text": text, "tokens": list(numbers)} for text, numbers in self.words],
+            "grid": None if self.grid is None else list(self.grid),
+        }
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,80 @@
+"""``otmel explain``: why a mention is linked as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from otmel.cli.console import Json, emit, note
+from otmel.cli.link import opened_linker
+from otmel.errors import ConfigurationError, DataError, nearest
+
+if TYPE_CHECKING:
+    from otmel.data.records import Mention
+
+
+def explain(
+    run: Path,
+    mention: str | None = None,
+    *,
+    context: str = "",
+    image: Path | None = None,
+    mention_id: str | None = None,
+    split: str = "dev",
+    data: Path | None = None,
+    graph: Path | None = None,
+    entity: str | None = None,
+    rank: int = 1,
+    out: tuple[Path, ...] = (),
+    json: Json = False,
+) -> None:
+    """Explain a link.
+
+    Args:
+        run: the run folder.
+        mention: the words to link, as they stand in the sentence.
+        context: the sentence around them.
+        image: the image that goes with them.
+        mention_id: take the mention with this id from the data set named by --data.
+        split: the split of --data in which to look for it.
+        data: a data set: its graph is used, unless --graph names another.
+        graph: the entities: a folder or a file (.jsonl, .csv, .parquet).
+        entity: the id of the entity to compare with; by default the best one.
+        rank: without --entity: 1 for the best entity, 2 for the second …
+        out: draw it to this file: .png, .svg, .pdf or .html. May be given often.
+        json: print JSON, with every plan in full.
+    """
+    if (mention is not None or image is not None) == (mention_id is not None):
+        problem = "a mention and --mention-id are both given" if mention_id else "there is no mention to explain"
+        cure = 'otmel explain RUN "the words" --context "their sentence", or --mention-id ID --data FOLDER'
+        raise ConfigurationError(problem, cure=cure)
+    if rank < 1:
+        raise ConfigurationError(f"--rank {rank}: the best entity has rank 1")
+    chosen = _mention(mention, context, image) if mention_id is None else _mention_of(data, split, mention_id)
+    explanation = opened_linker(run, graph, data).explain(chosen, entity, rank)
+    for one in explanation.notes:
+        note(f"note: {one}")
+    for path in out:
+        explanation.save(path)
+        note(f"wrote {path}")
+    emit(explanation, json)
+
+
+def _mention(name: str | None, context: str, image: Path | None) -> Mention:
+    from otmel.data.records import Mention
+
+    return Mention(name or "", context, image)
+
+
+def _mention_of(data: Path | None, split: str, mention_id: str) -> Mention:
+    """The mention of a data set with this id. Raises ``DataError``, which names the nearest ids."""
+    from otmel.data.datasets import load_dataset
+
+    if data is None:
+        raise ConfigurationError("--mention-id needs the data set that has it", cure="name it: --data FOLDER")
+    mentions = {mention.id: mention for mention in load_dataset(data).split(split)}
+    if mention_id not in mentions:
+        ids = [known for known in mentions if known is not None]
+        cure = nearest(mention_id, ids) if ids else "its mentions have no ids: give the words themselves"
+        raise DataError(f"the split {split!r} has no mention {mention_id!r}", where=str(data), cure=cure)
+    return mentions[mention_id]

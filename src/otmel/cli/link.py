@@ -1,0 +1,152 @@
+"""``otmel link``: link one mention, or a file of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from otmel.cli.console import Json, emit, note, progress
+from otmel.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from otmel.data.tables import RawRow
+    from otmel.linking import Link, Linker
+
+STANDARD = Path("-")
+
+
+def link(
+    run: Path,
+    mention: str | None = None,
+    *,
+    context: str = "",
+    image: Path | None = None,
+    graph: Path | None = None,
+    data: Path | None = None,
+    input: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    output: Annotated[Path, Parameter(allow_leading_hyphen=True)] = STANDARD,
+    image_root: Path | None = None,
+    k: Annotated[int, Parameter(name=("-k", "--top"))] = 5,
+    json: Json = False,
+) -> None:
+    """Link mentions.
+
+    Args:
+        run: the run folder.
+        mention: the words to link, as they stand in the sentence.
+        context: the sentence around them.
+        image: the image that goes with them.
+        graph: the entities: a folder or a file (.jsonl, .csv, .parquet).
+        data: a data set whose graph to use, instead of --graph.
+        input: a file of mentions (.jsonl, .csv, .parquet), or - to read JSON lines from the standard input.
+        output: where the answers to --input go, as JSON lines; - is the standard output.
+        image_root: the folder that image names in --input are relative to and may not leave; by default the file's own.
+        k: how many entities to return for each mention.
+        json: print JSON.
+    """
+    single = mention is not None or image is not None
+    if single == (input is not None):
+        problem = "both a mention and --input are given" if single else "there is nothing to link"
+        cure = 'otmel link RUN "the words" --context "their sentence", or otmel link RUN --input mentions.jsonl'
+        raise ConfigurationError(problem, cure=cure)
+    if k < 1:
+        raise ConfigurationError(f"-k {k}: at least one entity must be asked for")
+    linker = opened_linker(run, graph, data)
+    if input is not None:
+        _link_rows(linker, input, output, image_root, k)
+        return
+    from otmel.data.records import Mention
+
+    found = linker.link(Mention(mention or "", context, image), k)[0]
+    for one in found.notes:
+        note(f"note: {one}")
+    emit(found if json else _table(found), json)
+
+
+def opened_linker(run: Path, graph: Path | None, data: Path | None) -> Linker:
+    """The linker of a run over a graph: the one named, that of the data set named, or the one it was trained on.
+
+    Raises:
+        ConfigurationError: none is named and the run does not say where its own is.
+        CheckpointError: the run is incomplete or broken.
+        DataError: the graph cannot be read.
+    """
+    from otmel.data.graph import KnowledgeGraph
+    from otmel.linking import Linker
+    from otmel.models.bundle import read_record
+
+    record = read_record(run)
+    place = graph or data or record.get("dataset_root")
+    if place is None:
+        cure = "name it: --graph FOLDER_OR_FILE, or --data the data set's folder"
+        raise ConfigurationError("the run does not say where its graph is", where=str(run), cure=cure)
+    if graph is None and data is None and not Path(place).exists():
+        cure = "name its new place: --graph FOLDER_OR_FILE"
+        raise ConfigurationError("the graph it was trained on is not there any more", where=str(place), cure=cure)
+    return Linker.load(run, KnowledgeGraph.open(place))
+
+
+def _link_rows(linker: Linker, source: Path, target: Path, image_root: Path | None, k: int) -> None:
+    from otmel.linking.rows import RowLinker, Tally
+    from otmel.storage import json_text
+
+    tally = Tally()
+    root = image_root or (Path() if source == STANDARD else source.parent)
+    with ExitStack() as stack:
+        advance = stack.enter_context(progress("linking mentions"))
+        write = stack.enter_context(_writer(target))
+        for answers in RowLinker(linker, k, root, tally).answers(_rows(source)):
+            write("".join(json_text(answer, indent=None) + "\n" for answer in answers))
+            advance(len(answers))
+    for kind, count in linker.findings.counts.most_common():
+        note(f"{count:,} × {kind} (such as {linker.findings.examples[kind][0]})")
+    if tally.bad:
+        note(f"{tally.bad:,} × row not linked: the output has an error in its place")
+    note(f"linked {tally.linked:,} mentions" + ("" if target == STANDARD else f", wrote {target}"))
+
+
+def _rows(source: Path) -> Iterable[RawRow]:
+    from otmel.data.tables import read_lines, read_table
+
+    return read_lines(sys.stdin, "standard input") if source == STANDARD else read_table(source)
+
+
+@contextmanager
+def _writer(target: Path) -> Iterator[Any]:
+    """What writes a piece of text: to the standard output at once, or to a file that appears when all is done."""
+    from otmel.storage import atomic_path
+
+    def writing_to(file: IO[str]) -> Any:
+        def write(text: str) -> None:
+            file.write(text)
+            file.flush()
+
+        return write
+
+    if target == STANDARD:
+        yield writing_to(sys.stdout)
+        return
+    with atomic_path(target) as temporary, temporary.open("w", encoding="utf8", newline="\n") as file:
+        yield writing_to(file)
+
+
+def _table(link: Link) -> Any:
+    """The candidates as a table, best first."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("", justify="right")
+    for heading in ("entity", "id"):
+        table.add_column(heading, overflow="fold")
+    for heading in ("score", *link.parts):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for rank, one in enumerate(link.candidates, 1):
+        numbers = (f"{value:.3f}" for value in (one.score, *one.parts.values()))
+        table.add_row(str(rank), Text(one.name), Text(one.id), *numbers, style="bold" if rank == 1 else "")
+    return table
