@@ -39,7 +39,7 @@ class Report:
             "model": self.evaluated.model.result.model_dump(mode="json"),
             "name match": self.evaluated.floor.result.model_dump(mode="json"),
             "found while reading": dict(self.read.counts),
-            "found in images": dict(self.evaluated.findings.counts),
+            "masked out": dict(self.evaluated.findings.counts),
         }
 
     def as_text(self) -> str:
@@ -91,9 +91,10 @@ def evaluate(
     folder = run / f"eval-{split}" if out is None else out
     write_evaluation(evaluated.model, folder)
     write_evaluation(evaluated.floor, folder / FLOOR)
-    for findings in (dataset.findings, evaluated.findings):
-        for kind, number in findings.counts.most_common():
-            note(f"found while reading: {kind}, {number:,} times")
+    for kind, number in dataset.findings.counts.most_common():
+        note(f"found while reading: {kind}, {number:,} times (otmel data check names the places)")
+    for kind, number in evaluated.findings.counts.most_common():
+        note(f"{number:,} × {kind}: masked out")
     note(f"wrote {folder}")
     emit(Report(evaluated, folder, dataset.findings, slices, format), json)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otmel.cli.console import Json, emit, note, resumable
+from otmel.cli.console import Json, emit, note
 from otmel.cli.run_options import RunOptions
 from otmel.settings import validated
 
@@ -71,7 +72,7 @@ def train(
         dataset = load_dataset(data.resolve())
         for kind, number in dataset.findings.counts.most_common():
             say(f"found while reading: {kind}, {number:,} times (otmel data check names the places)")
-        with resumable(f"go on with: otmel train {data} --out {out} --resume"):
+        with _resumable(data, out), redirect_stdout(sys.stderr):  # what a tracker prints is no result
             from otmel.training import run
 
             bundle = run.train(dataset, settings, out, resume=resume, say=say)
@@ -91,6 +92,18 @@ def _settings(out: Path, options: RunOptions, resume: bool) -> RunSettings:
 
 
 @contextmanager
+def _resumable(data: Path, out: Path) -> Iterator[None]:
+    """Ctrl-C says how to go on: with ``--resume`` once the run has begun, by the same command before."""
+    from otmel.models.bundle import RUN_FILE
+
+    try:
+        yield
+    except KeyboardInterrupt:
+        begun = (out / RUN_FILE).exists()
+        raise KeyboardInterrupt(f"go on with: otmel train {data} --out {out} --resume" if begun else "") from None
+
+
+@contextmanager
 def one_voice() -> Iterator[bool]:
     """Under ``torchrun`` the processes meet here, and all but the first fall silent; yields whether this is it."""
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
@@ -99,7 +112,12 @@ def one_voice() -> Iterator[bool]:
     import torch
     from torch import distributed
 
-    distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("nccl")
+    else:
+        os.environ["ACCELERATE_USE_CPU"] = "true"  # else every process would train alone, on all of the data
+        distributed.init_process_group("gloo")
     try:
         if distributed.get_rank() == 0:
             yield True
