@@ -101,14 +101,14 @@ def test_interrupted_and_taken_up_again_it_ends_in_the_same_bits(data, tmp_path,
     pretrain(data, SHORT, tmp_path / "whole")
     import otmel.encoders.pretrain as module
 
-    step = module._one_step
+    step = module.train_step
 
     def interrupted(*arguments):
         if arguments[-1] == 18:
             raise KeyboardInterrupt
         return step(*arguments)
 
-    monkeypatch.setattr(module, "_one_step", interrupted)
+    monkeypatch.setattr(module, "train_step", interrupted)
     with pytest.raises(KeyboardInterrupt):
         pretrain(data, SHORT, tmp_path / "parts")
     assert not (tmp_path / "parts").exists()
@@ -125,12 +125,12 @@ sys.path.insert(0, {here!r})
 import otmel.encoders.pretrain as module
 from otmel.settings import overridden
 from test_pretrain import SHORT, make_data
-step = module._one_step
+step = module.train_step
 def killed(*arguments):
     if arguments[-1] == 17:
         os.kill(os.getpid(), signal.SIGKILL)
     return step(*arguments)
-module._one_step = killed
+module.train_step = killed
 module.pretrain(make_data(), SHORT, {out!r})
 """
 
