@@ -80,7 +80,7 @@ class Matching(nn.Module):
             along = (plan @ (values @ pool.direction)[:, None, :, None]).squeeze(-1)
             if self.correlation.shape.residual:
                 along = along + entities.tokens @ pool.direction
-        weights = pool.weights(along, filled)
+        weights = pool.weights(along, filled, plan.dtype)
         meets = torch.einsum("mjd,ed->mej", values, target)
         late = ((weights.unsqueeze(-2) @ plan).squeeze(-2) * meets).sum(-1)
         if self.correlation.shape.residual:

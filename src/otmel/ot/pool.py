@@ -10,6 +10,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor, nn
 
+from otmel.ot.cost import uniform
 from otmel.ot.numerics import far
 from otmel.settings import Settings
 
@@ -81,13 +82,15 @@ class WeightedPool(nn.Module, ABC):
         """What tokens are multiplied with; ``None`` where the weights do not depend on them."""
 
     @abstractmethod
-    def weights(self, along: Float[Tensor, "... L"] | None, mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... L"]:
+    def weights(
+        self, along: Float[Tensor, "... L"] | None, mask: Bool[Tensor, "... L"], dtype: torch.dtype
+    ) -> Float[Tensor, "... L"]:
         """The weights from ``g_i · direction``: they sum to one over content, and to zero over an empty set."""
 
     def forward(self, tokens: Float[Tensor, "... L d"], mask: Bool[Tensor, "... L"]) -> Float[Tensor, "... d"]:
         """``Σ_i w_i g_i``; zeros for an empty set."""
         along = None if self.direction is None else tokens @ self.direction
-        return (self.weights(along, mask).to(tokens.dtype).unsqueeze(-2) @ tokens).squeeze(-2)
+        return (self.weights(along, mask, tokens.dtype).unsqueeze(-2) @ tokens).squeeze(-2)
 
 
 class _Learned(WeightedPool):
@@ -100,7 +103,7 @@ class _Learned(WeightedPool):
     def direction(self) -> Tensor:
         return self.score.weight[0]
 
-    def weights(self, along: Tensor | None, mask: Tensor) -> Tensor:
+    def weights(self, along: Tensor | None, mask: Tensor, dtype: torch.dtype) -> Tensor:
         assert along is not None
         return along.masked_fill(~mask, far(along.dtype)).softmax(-1) * mask
 
@@ -115,8 +118,8 @@ class _Mean(WeightedPool):
     def direction(self) -> None:
         return None
 
-    def weights(self, along: Tensor | None, mask: Tensor) -> Tensor:
-        return mask / mask.sum(-1, keepdim=True).clamp_min(1)
+    def weights(self, along: Tensor | None, mask: Tensor, dtype: torch.dtype) -> Tensor:
+        return uniform(mask, dtype)
 
 
 class _Max(nn.Module):
