@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import socket
 import sys
 from pathlib import Path
 
@@ -44,6 +45,18 @@ def test_saved_and_loaded_it_is_bit_equal(saved, kind, make_encoder, make_proces
     assert encoder.widths == make_encoder(kind).widths
     if kind in ("clip", "siglip"):  # BERT learns of its segments on loading
         assert same(encoder, make_encoder(kind), (processor, make_processor(kind)))
+
+
+def test_a_folder_is_loaded_without_a_socket_a_word_or_torchvision(saved, monkeypatch, capfd):
+    def refuse(*arguments, **options):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    capfd.readouterr()
+    load_encoder(saved)
+    assert capfd.readouterr() == ("", "")
+    assert "torchvision" not in sys.modules
 
 
 def test_a_configuration_builds_the_same_classes(saved, kind):
