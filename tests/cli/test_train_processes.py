@@ -12,22 +12,6 @@ import pytest
 
 from otmel.cli.train import one_voice
 
-ALONE = """
-import sys
-from torch import distributed
-from transformers import TrainingArguments
-from otmel.cli.train import one_voice
-
-with one_voice() as first:
-    print("noise", file=sys.stderr)
-    share = TrainingArguments(output_dir=sys.argv[1])
-    told = {"first": first, "rank": distributed.get_rank(), "world": share.world_size, "index": share.process_index}
-    with open(f"{sys.argv[1]}/{distributed.get_rank()}.json", "w") as file:
-        file.write(repr(told))
-print("end", distributed.is_initialized(), file=sys.stderr)
-"""
-
-
 def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "PYTHONWARNINGS": "ignore"}
@@ -41,19 +25,6 @@ def test_one_process_has_one_voice(monkeypatch: pytest.MonkeyPatch) -> None:
     with one_voice() as first:
         assert first
         assert not distributed.is_initialized()
-
-
-@pytest.mark.slow
-def test_of_two_processes_the_first_speaks_and_the_trainer_knows_of_both(tmp_path: Path) -> None:
-    script = tmp_path / "script.py"
-    script.write_text(ALONE)
-    done = torchrun(str(script), str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    assert done.stderr.count("noise") == 1
-    assert done.stderr.count("end False") == 2
-    for rank in (0, 1):
-        told = (tmp_path / f"{rank}.json").read_text()
-        assert told == repr({"first": rank == 0, "rank": rank, "world": 2, "index": rank})
 
 
 @pytest.mark.slow
