@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from otmel.data.records import Entity, Mention
+from otmel.errors import DataError
 
 if TYPE_CHECKING:
     from otmel.linking.explanation import Explanation
@@ -73,6 +74,8 @@ class Link:
         Raises:
             DataError: there is no such entity, or no best one.
         """
+        if entity_id is None and self.entity is None:
+            raise DataError("the mention was not linked: there is no entity to explain", cure="name one: explain(id)")
         return self.linker.explain(self.mention, entity_id or (self.entity.id if self.entity else None))
 
     def as_json(self) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def _label(axis: Any, tokens: Axis, cell: float, *, across: bool) -> None:
     if tokens.modality == "image":
         starts = _row_starts(tokens)
         width = tokens.grid[1] if tokens.grid else len(tokens)
-        named = [(0.0, "CLS")] if tokens.special and across else []
+        fits = across and (1 + width) / 2 * cell > 0.2  # inches between the labels CLS and 1
+        named = [(0.0, "CLS")] if tokens.special and fits else []
         places = [*named, *((start + (width - 1) / 2, f"{n + 1}") for n, start in enumerate(starts))]
         axis.set_ticks([place for place, _ in places], [name for _, name in places], fontsize=SMALL - 1)
         axis.set_label_text(f"{tokens.owner} patches, by row of the grid", fontsize=SMALL - 0.5, color=GREY)

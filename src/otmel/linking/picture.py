@@ -60,7 +60,7 @@ def save(explanation: Explanation, path: Path) -> None:
 def drawn(explanation: Explanation, kind: str, dpi: int = 160) -> bytes:
     """The picture as bytes of a PNG, SVG or PDF; the same explanation gives the same bytes."""
     dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}
-    with _drawing():
+    with drawing():
         file = BytesIO()
         figure(explanation).savefig(file, format=kind, dpi=dpi, metadata=dates.get(kind))
     return file.getvalue()
@@ -166,7 +166,7 @@ def _entity(explanation: Explanation) -> Row:
         show_sum(sheet.axes(left, 0.25, width, IMAGE), explanation)
         if plan is not None:
             side = edge - (left + width + 0.45)
-            _matrix(sheet, plan, (left + width + 0.45, 0.25), (side, side), "V  mention image → entity image")
+            _matrix(sheet, plan, (left + width + 0.45, 0.25), (side, side), "V  mention → entity image")
 
     return Row(0.25 + IMAGE + 0.5, draw)
 
@@ -244,7 +244,7 @@ def _widest(plan: TokenPlan) -> float:
 
 
 @contextmanager
-def _drawing() -> Iterator[None]:
+def drawing() -> Iterator[None]:
     """Settings under which any name can be drawn: no mathematics between dollars, no warning about a missing glyph."""
     from matplotlib import rc_context
 

@@ -11,6 +11,7 @@ from typing import Any, cast
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from otmel.encoders.loading import own_memory
 from otmel.errors import CheckpointError
 from otmel.inputs import InputProcessor
 from otmel.inputs.pretrained import quiet
@@ -100,7 +101,9 @@ def _model(folder: Path) -> OTMEL:
     try:
         with quiet():
             config = OTMELConfig.from_pretrained(folder)
-            model, report = cast(Any, OTMEL.from_pretrained)(folder, config=config, output_loading_info=True)
+            # Sizes that differ are reported below, by name, rather than refused here without one.
+            options = {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}
+            model, report = cast(Any, OTMEL.from_pretrained)(folder, **options)
     except (SafetensorError, OSError, ValueError, RuntimeError) as fault:
         first = str(fault).strip().splitlines()[0]
         raise CheckpointError(f"the weights cannot be read: {first}", where=str(folder)) from fault
@@ -111,7 +114,7 @@ def _model(folder: Path) -> OTMEL:
             where=str(folder),
             cure="both files must come from the same run",
         )
-    return model.eval()
+    return own_memory(model).eval()
 
 
 def _vectorizer(path: Path) -> NameVectorizer:

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
-from transformers import EarlyStoppingCallback, set_seed
+from torch import distributed, nn
+from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 
 from otmel.data.dataset import Dataset
 from otmel.data.graph import KnowledgeGraph
@@ -86,13 +86,15 @@ def train(
     if settings.encoder is None:
         raise ConfigurationError("no encoder is named", cure="name one with --encoder, or make one: otmel pretrain")
     record = _record(dataset, settings)
-    _claim(out, record, resume)
+    _check_free(out, record, resume)
     set_seed(settings.seed)
     with quiet():
         encoder, processor = load_encoder(settings.encoder, settings=settings.inputs, cls=settings.model.cls)
     vectorizer = NameVectorizer.fit(name for entity in dataset.graph for name in names_of(entity))
     model = _model(settings, encoder)
     material = _material(dataset, settings, (model, processor, vectorizer), say)
+    _steps_per_epoch(len(material.train), settings)
+    _claim(out, record)
     bundle = Bundle(model, processor, vectorizer, record)
     return fit(bundle, material, settings, out, resume=resume, say=say)
 
@@ -114,6 +116,7 @@ def fit(
         trainer = _trainer(model, material, settings, out, per_epoch)
         trainer.add_callback(Bar(advance, say))
         trainer.add_callback(stop)
+        trainer.remove_callback(PrinterCallback)  # prints every log line to the output stream
         with quiet():
             trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
     if stop.asked:
@@ -245,12 +248,20 @@ def _record(dataset: Dataset, settings: RunSettings) -> dict[str, Any]:
     }
 
 
-def _claim(out: Path, record: dict[str, Any], resume: bool) -> None:
-    """Take the folder for this run, or make sure that it is the run to resume."""
+def _claim(out: Path, record: dict[str, Any]) -> None:
+    """Take the folder, once nothing stands in the way of training; of several processes, the first one takes it."""
+    several = distributed.is_available() and distributed.is_initialized()
+    if several:
+        distributed.barrier()  # every process has found the folder free
+    if not (out / RUN_FILE).exists() and (not several or distributed.get_rank() == 0):
+        atomic_write_json(out / RUN_FILE, record)
+
+
+def _check_free(out: Path, record: dict[str, Any], resume: bool) -> None:
+    """Make sure that no run stands in the folder, or that it is the one to resume."""
     if not (out / RUN_FILE).exists():
         if resume and out.exists() and any(out.iterdir()):
             raise CheckpointError("there is no run to resume", where=str(out), cure="start without --resume")
-        atomic_write_json(out / RUN_FILE, record)
         return
     if not resume:
         raise CheckpointError(
