@@ -196,30 +196,3 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path, tiny
     words = ["train", str(tiny_world), "--out", str(folder), "--encoder", str(tiny_encoder)]
     assert main([*words, "--set", "training.epochs=2", "--set", "training.batch_size=8"]) == 0
     return folder
-
-
-@pytest.fixture(scope="session")
-def tiny_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a CLIP of one narrow layer a tower, of random weights, and a tokenizer of the tiny data set."""
-    import torch
-    from transformers import CLIPModel
-
-    from otmel.encoders import TwoTowerEncoder, save_encoder
-    from otmel.encoders.settings import TowerSettings
-    from otmel.encoders.tiny import clip_config, image_processor, initialise
-    from otmel.encoders.tokenizer import train_tokenizer
-    from otmel.inputs import InputProcessor, InputSettings
-
-    towers = TowerSettings(
-        width=32, text_layers=1, vision_layers=1, heads=2, image_size=16, patch_size=8, text_positions=48
-    )
-    texts = [f"{name}, {description}. {attributes}" for _, name, description, attributes, _ in PEOPLE]
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        tokenizer = train_tokenizer(texts * 4, vocabulary=400)
-        model = CLIPModel(clip_config(towers, tokenizer))
-        initialise(model)
-    folder = tmp_path_factory.mktemp("encoder") / "clip"
-    processor = InputProcessor(tokenizer, image_processor(16), InputSettings(), patch_size=8)
-    save_encoder(TwoTowerEncoder(model.eval()), processor, folder)
-    return folder

@@ -98,6 +98,8 @@ def weights_hash(folder: str | Path) -> str:
 
 
 def _model(folder: Path) -> OTMEL:
+    if not (folder / "config.json").is_file():  # transformers would take its defaults in silence
+        raise CheckpointError("the run has no config.json", where=str(folder), cure="train it again, or copy it whole")
     try:
         with quiet():
             config = OTMELConfig.from_pretrained(folder)
