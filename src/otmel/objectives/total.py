@@ -11,10 +11,11 @@ from torch import Tensor, nn
 from otmel.models.base import Side
 from otmel.objectives.contrastive import contrastive_losses
 from otmel.objectives.gather import gathered_rows, gathered_state
+from otmel.types import TensorRecord
 
 
 @dataclass(frozen=True)
-class TrainingBatch:
+class TrainingBatch(TensorRecord):
     """Mentions, the entities they are scored against, and which is true.
 
     Attributes:
@@ -28,15 +29,6 @@ class TrainingBatch:
     entities: Side
     gold: Int[Tensor, " M"]
     entity_rows: Int[Tensor, " E"]
-
-    def to(self, *args: object, **kwargs: object) -> TrainingBatch:
-        """Every tensor moved, as by ``Tensor.to``."""
-        return TrainingBatch(
-            self.mentions.to(*args, **kwargs),
-            self.entities.to(*args, **kwargs),
-            self.gold.to(*args, **kwargs),  # pyright: ignore[reportArgumentType, reportCallIssue]
-            self.entity_rows.to(*args, **kwargs),  # pyright: ignore[reportArgumentType, reportCallIssue]
-        )
 
 
 @dataclass(frozen=True)
