@@ -97,6 +97,7 @@ class Linker:
         *,
         image_root: str | Path | None = None,
         given_candidates: bool = False,
+        places: Sequence[str] | None = None,
     ) -> list[Link]:
         """The ``k`` best entities of every mention, in the order of the mentions.
 
@@ -107,6 +108,7 @@ class Linker:
             image_root: the folder that image paths are relative to and may not leave; without it, paths are taken as
                 they are.
             given_candidates: choose among a mention's own candidates where it has any, not in the whole graph.
+            places: what to call the mentions in errors and findings, such as a file's lines; by default their numbers.
 
         Raises:
             DataError: a mention has neither words nor an image; nothing was linked then.
@@ -117,7 +119,7 @@ class Linker:
         options = Options(k, None if image_root is None else Path(image_root), given_candidates)
         listed = [mentions] if isinstance(mentions, Mention) else list(mentions)
         found = [Findings() for _ in listed]
-        places = [place_of(mention, number) for number, mention in enumerate(listed)]
+        places = list(places or map(place_of, listed, range(len(listed))))
         ready = [prepared(m, p, options.image_root, f) for m, p, f in zip(listed, places, found, strict=True)]
         links: list[Link] = []
         with progress("linking", len(ready)) as advance:

@@ -6,6 +6,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from html import escape
 
+from otmel.inputs.text import clean
 from otmel.linking.explanation import PART_NAMES, Explanation, Term
 from otmel.linking.picture import drawn
 
@@ -83,4 +84,4 @@ def _marked(context: str, name: str) -> str:
 
 
 def _safe(text: str) -> str:
-    return escape(text.encode("utf8", "replace").decode("utf8"))
+    return escape(clean(text))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from otmel.inputs.text import clean
 from otmel.linking.explanation import PART_NAMES, Axis, Explanation, TokenPlan
 
 if TYPE_CHECKING:
@@ -116,11 +117,12 @@ def telling_words(plan: TokenPlan, most: int) -> list[tuple[str, NDArray[np.floa
 
 def wrapped(text: str, width: int, lines: int) -> str:
     """At most ``lines`` lines of ``width`` characters; an ellipsis where there was more."""
-    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …"))
+    return "\n".join(textwrap.wrap(clean(text), width, max_lines=lines, placeholder=" …"))
 
 
 def shortened(token: str, longest: int = 14) -> str:
-    """A token that fits beside a plan."""
+    """A token that fits beside a plan, on one line."""
+    token = " ".join(clean(token).split())
     return token if len(token) <= longest else token[: longest - 1] + "…"
 
 

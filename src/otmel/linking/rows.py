@@ -61,7 +61,7 @@ class RowLinker:
                 answers.append({})
             except (RowError, DataError) as fault:
                 answers.append({"line": line_of(row), "error": _said(fault)})
-        links = self.linker.link(list(mentions.values()), self.k)
+        links = self.linker.link(list(mentions.values()), self.k, places=[rows[place].where for place in mentions])
         for place, link in zip(mentions, links, strict=True):
             answers[place] = link.as_json()
             answers[place]["notes"] = list(dict.fromkeys((*notes[place], *link.notes)))

@@ -13,6 +13,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from otmel.errors import StorageError
 from otmel.progress import Advance
 from otmel.storage import atomic_write_text
 
@@ -29,7 +30,7 @@ class JsonLog(TrainerCallback):
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Take back what was logged after the step that training resumes from."""
-        if self.path.exists():
+        if state.is_world_process_zero and self.path.exists():
             kept = [line for line in self.path.read_text().splitlines() if _step(line) <= state.global_step]
             atomic_write_text(self.path, "".join(f"{line}\n" for line in kept))
 
@@ -45,8 +46,12 @@ class JsonLog(TrainerCallback):
         if state.is_world_process_zero and logs:
             seconds = round(time.monotonic() - self._start, 2)
             row = {"step": state.global_step, "epoch": round(state.epoch or 0, 4), "seconds": seconds, **logs}
-            with self.path.open("a") as file:
-                file.write(json.dumps(row) + "\n")
+            try:
+                with self.path.open("a") as file:
+                    file.write(json.dumps(row) + "\n")
+            except OSError as fault:
+                problem = f"the log cannot be written: {fault.strerror}"
+                raise StorageError(problem, where=str(self.path), cure="make room and use --resume") from fault
 
 
 def _step(line: str) -> float:
@@ -117,6 +122,6 @@ class Interruption(TrainerCallback):
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Stop after this step if asked to."""
         if self.asked:
+            # A validation that is due now is still done: the checkpoint lies after it, and resuming would miss it.
             control.should_save = True
-            control.should_evaluate = False
             control.should_training_stop = True

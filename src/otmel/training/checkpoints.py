@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+from transformers.trainer import TRAINER_STATE_NAME
+
 from otmel.errors import CheckpointError
 from otmel.storage import atomic_write_json
 
@@ -31,15 +33,22 @@ def is_sound(checkpoint: Path) -> bool:
 def newest_sound(folder: Path) -> tuple[Path | None, list[Path]]:
     """The newest sound checkpoint, and the broken ones above it, which are removed.
 
-    A broken checkpoint is one that was being written when the process died, or that the disk has damaged.
+    A broken checkpoint is one that was being written when the process died, or that the disk has damaged; or one that
+    calls such a one the best, which could then not be loaded in the end.
     """
     broken = []
     for checkpoint in sorted(folder.glob("checkpoint-*"), key=step_of, reverse=True):
-        if is_sound(checkpoint):
+        if is_sound(checkpoint) and is_sound(_best_of(checkpoint)):
             return checkpoint, broken
         broken.append(checkpoint)
         shutil.rmtree(checkpoint)
     return None, broken
+
+
+def _best_of(checkpoint: Path) -> Path:
+    """The checkpoint of the best validation until then: itself, as long as there was none."""
+    step = json.loads((checkpoint / TRAINER_STATE_NAME).read_text()).get("best_global_step")
+    return checkpoint if step is None else checkpoint.with_name(f"checkpoint-{step}")
 
 
 def step_of(checkpoint: Path) -> int:

@@ -39,8 +39,8 @@ class TrainingSettings(Settings):
         report_to: trackers of transformers (tensorboard, wandb, trackio …), beside the JSON lines that are always kept.
     """
 
-    epochs: int = Field(default=20, ge=1)
-    batch_size: int = Field(default=64, ge=2)
+    epochs: int = Field(default=4, ge=1)
+    batch_size: int = Field(default=32, ge=2)
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
@@ -48,8 +48,8 @@ class TrainingSettings(Settings):
     warmup: float = Field(default=0.05, ge=0, le=1)
     gradient_clip: float = Field(default=1.0, ge=0)
     freeze_encoder: bool = True
-    hard_negatives: int = Field(default=4, ge=0)
-    evaluate_every: int = Field(default=1, ge=1)
+    hard_negatives: int = Field(default=3, ge=0)
+    evaluate_every: int = Field(default=2, ge=1)
     patience: int = Field(default=4, ge=1)
     validation: str = "held-out"
     checkpoint_every: int | None = Field(default=None, ge=1)

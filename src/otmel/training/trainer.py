@@ -12,10 +12,10 @@ from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
-from otmel.errors import StorageError, TrainingError
+from otmel.errors import CheckpointError, StorageError, TrainingError
 from otmel.models.otmel import OTMEL
 from otmel.objectives.total import TrainingBatch, total_loss
-from otmel.training.checkpoints import seal
+from otmel.training.checkpoints import is_sound, seal
 from otmel.training.settings import TrainingSettings
 
 Validate = Callable[[], dict[str, float]]
@@ -65,7 +65,8 @@ class LinkerTrainer(Trainer):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         """Write a checkpoint and seal it; what a full disk leaves of one is removed, the older ones stay."""
-        checkpoint = Path(self._get_output_dir(trial)) / f"checkpoint-{self.state.global_step}"
+        checkpoint = self._checkpoint(self.state.global_step)
+        self._refuse_broken_weights()
         try:
             super()._save_checkpoint(model, trial)
             if self.is_world_process_zero():
@@ -75,6 +76,30 @@ class LinkerTrainer(Trainer):
             raise StorageError(
                 f"the checkpoint cannot be written: {fault}", where=str(checkpoint), cure="make room and use --resume"
             ) from fault
+
+    def _checkpoint(self, step: int) -> Path:
+        return Path(self._get_output_dir(None)) / f"checkpoint-{step}"
+
+    def _refuse_broken_weights(self) -> None:
+        """A finite loss may have a gradient that is not: such weights must not become the newest checkpoint."""
+        assert isinstance(self.model, nn.Module)
+        broken = [name for name, weight in self.model.named_parameters() if not weight.isfinite().all()]
+        if broken:
+            raise TrainingError(
+                f"{len(broken)} weights are no numbers any more after step {self.state.global_step}, such as {broken[0]}",
+                cure="lower training.learning_rate; the last good checkpoint is kept",
+            )
+
+    def _load_best_model(self) -> None:
+        """The weights of the best validation. Raises ``CheckpointError`` if the disk has damaged them since."""
+        assert self.state.best_global_step is not None
+        best = self._checkpoint(self.state.best_global_step)  # not the path of the time: the run may have moved
+        if not is_sound(best):
+            raise CheckpointError(
+                "the best checkpoint is damaged", where=str(best), cure="--resume trains again from a sound one"
+            )
+        self.state.best_model_checkpoint = str(best)
+        super()._load_best_model()
 
     def evaluate(self, *_: Any, metric_key_prefix: str = "eval", **__: Any) -> dict[str, float]:
         """Rank the validation mentions against the whole graph."""
@@ -105,6 +130,7 @@ def training_arguments(settings: TrainingSettings, seed: int, steps_per_epoch: i
         save_steps=interval,
         save_total_limit=3,
         load_best_model_at_end=True,
+        restore_callback_states_from_checkpoint=True,  # patience goes on where it was
         metric_for_best_model="mrr",
         greater_is_better=True,
         logging_steps=max(1, steps_per_epoch // 4),
