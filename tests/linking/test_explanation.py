@@ -1,0 +1,183 @@
+"""Explanations: every sum adds up, every plan keeps its marginals and names its tokens."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from otmel.data.dataset import Dataset
+from otmel.data.records import Mention
+from otmel.errors import DataError
+from otmel.linking import Explanation, Linker
+from otmel.linking.explanation import Axis, TokenPlan
+
+VARIANTS = ("ot", "kd", "f1", "f2", "m1", "m2", "a1", "o1", "o2")
+FUSION = ["F mention image → mention text", "F mention text → mention image"]
+FUSION += ["F entity image → entity text", "F entity text → entity image"]
+MATCHING = ["T mention text → entity text", "V mention image → entity image"]
+
+
+def names(explanation: Explanation) -> list[str]:
+    return [f"{plan.part} {plan.name}" for plan in explanation.plans]
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def explained(
+    request: pytest.FixtureRequest, linker_of: Callable[[str], Linker], tiny: Dataset
+) -> tuple[str, list[Explanation]]:
+    """Explanations by one variant: both images, the mention's missing, the entity's missing."""
+    linker = linker_of(request.param)
+    mention, other = tiny.split("dev")[0], tiny.split("train")[5]
+    pairs = [(mention, "Q4"), (replace(mention, image=None), "Q4"), (other, "Q11")]
+    return request.param, [linker.explain(one, entity) for one, entity in pairs]
+
+
+def test_terms_add_up_to_parts_and_parts_to_the_score(explained: tuple[str, list[Explanation]]) -> None:
+    for explanation in explained[1]:
+        total = 0.0
+        for part in explanation.parts:
+            terms = sum(term.value * term.weight for term in part.terms)
+            assert terms == pytest.approx(part.value * part.share, rel=1e-6, abs=1e-6)
+            assert part.contribution == pytest.approx(terms, abs=1e-9)
+            total += terms
+        assert explanation.score == pytest.approx(total, abs=1e-6)
+
+
+def test_the_score_is_that_of_the_link(
+    explained: tuple[str, list[Explanation]], linker_of: Callable[[str], Linker]
+) -> None:
+    linker = linker_of(explained[0])
+    for explanation in explained[1]:
+        (link,) = linker.link(explanation.mention, k=12)
+        candidate = next(one for one in link.candidates if one.id == explanation.entity.id)
+        assert explanation.score == pytest.approx(candidate.score, rel=1e-6, abs=1e-6)
+        parts = {part.name: part.contribution for part in explanation.parts}
+        assert parts == pytest.approx(dict(candidate.parts), rel=1e-6, abs=1e-6)
+
+
+def test_the_plans_are_those_that_model_and_images_allow(explained: tuple[str, list[Explanation]]) -> None:
+    variant, (full, blind, plain) = explained
+    fusion, matching = ([] if variant == "f2" else FUSION), ([] if variant == "m2" else MATCHING)
+    assert names(full) == [*fusion, *matching]
+    assert names(blind) == [*fusion[2:], *matching[:1]]
+    assert names(plain) == [*fusion[:2], *matching[:1]]
+    assert set(full.images) == {"mention", "entity"}
+    assert set(blind.images) == {"entity"}
+    assert set(plain.images) == {"mention"}
+
+
+def test_plans_keep_their_marginals(explained: tuple[str, list[Explanation]]) -> None:
+    variant, explanations = explained
+    attention = {"kd": "FTV", "a1": "FTV", "f1": "F", "m1": "TV"}.get(variant, "")
+    for plan in (plan for explanation in explanations for plan in explanation.plans):
+        n, m = plan.matrix.shape
+        assert (n, m) == (len(plan.rows), len(plan.columns))
+        assert plan.matrix.min() >= 0
+        if plan.part in attention:
+            assert (plan.kind, plan.iterations, plan.marginal_error) == ("attention", None, None)
+            np.testing.assert_allclose(plan.matrix.sum(1), 1, rtol=1e-5)
+        else:
+            assert plan.kind == "transport"
+            assert plan.iterations is not None
+            assert 1 <= plan.iterations <= 3
+            np.testing.assert_allclose(plan.matrix.sum(1), 1 / n, rtol=1e-5)
+            error = np.abs(plan.matrix.sum(1) - 1 / n).sum() + np.abs(plan.matrix.sum(0) - 1 / m).sum()
+            assert plan.marginal_error == pytest.approx(error, abs=1e-5)
+        assert 0 <= plan.entropy_share <= 1 + 1e-6
+
+
+def test_tokens_are_named_without_padding(explained: tuple[str, list[Explanation]]) -> None:
+    for plan in (plan for explanation in explained[1] for plan in explanation.plans):
+        for axis in (plan.rows, plan.columns):
+            assert not any("PAD" in token for token in axis.tokens)
+            if axis.modality == "image":
+                assert axis.grid == (3, 3)
+                assert axis.tokens == ("[CLS]", *(f"{r},{c}" for r in (1, 2, 3) for c in (1, 2, 3)))
+                assert axis.special == (0,)
+            else:
+                assert (axis.special[0], axis.special[-1]) == (0, len(axis) - 1)
+                words = [n for _, numbers in axis.words for n in numbers]
+                assert words == [n for n in axis.content if is_written(axis.tokens[n])]
+                assert words
+
+
+def is_written(token: str) -> bool:
+    """Whether a token is a piece of a word: it has a letter or a digit, or bytes of one."""
+    return any(c.isalnum() or c == "\N{REPLACEMENT CHARACTER}" for c in token)
+
+
+def test_it_is_plain_json_and_plain_text(explained: tuple[str, list[Explanation]]) -> None:
+    for explanation in explained[1]:
+        told = json.loads(json.dumps(explanation.as_json()))
+        added = [term["contribution"] for part in told["parts"].values() for term in part["terms"]]
+        assert sum(added) == pytest.approx(told["score"], abs=1e-6)
+        assert np.array(told["plans"][0]["matrix"]).shape == explanation.plans[0].matrix.shape
+        text = explanation.as_text()
+        assert f"{explanation.score:+.4f}" in text
+        assert all(plan.name in text for plan in explanation.plans)
+        assert ("attention map" in text) == any(plan.kind == "attention" for plan in explanation.plans)
+
+
+def test_the_chosen_entity_is_the_best_the_named_or_the_kth(linker: Linker, tiny: Dataset) -> None:
+    mention = tiny.split("dev")[0]
+    (link,) = linker.link(mention)
+    assert link.explain().entity == link.entity == linker.explain(mention).entity
+    assert linker.explain(mention, k=3).entity.id == link.candidates[2].id
+    assert link.explain("Q9").entity.name == "Mona O'Neil"
+    with pytest.raises(DataError, match="'Q99'"):
+        link.explain("Q99")
+
+
+def test_a_broken_image_is_a_note(linker: Linker) -> None:
+    explanation = linker.explain(Mention("Dunn", "Judge Dunn", b"no image at all"), "Q4")
+    assert explanation.notes == ("image file is no image",)
+    assert "mention" not in explanation.images
+
+
+def test_an_explanation_finds_its_plans(linker: Linker, tiny: Dataset) -> None:
+    explanation = linker.explain(tiny.split("dev")[0], "Q4")
+    plan = explanation.plan("F", "entity", "image")
+    assert plan is not None
+    assert plan.name == "entity text → entity image"
+    assert explanation.plan("T") is explanation.plans[4]
+    assert explanation.plan("N") is None
+
+
+def axis(length: int) -> Axis:
+    return Axis("mention", "text", tuple(map(str, range(length))))
+
+
+def plan_of(matrix: np.ndarray, kind: str = "transport") -> TokenPlan:
+    return TokenPlan("T", kind, axis(matrix.shape[0]), axis(matrix.shape[1]), matrix, 1, 0.0)  # type: ignore[arg-type]
+
+
+@given(st.integers(1, 9), st.integers(2, 9))
+def test_a_uniform_plan_says_nothing(n: int, m: int) -> None:
+    plan, attention = plan_of(np.full((n, m), 1 / (n * m))), plan_of(np.full((n, m), 1 / m), "attention")
+    assert plan.entropy == pytest.approx(math.log(n * m))
+    assert attention.entropy == pytest.approx(math.log(m))
+    for one in (plan, attention):
+        assert one.entropy_share == pytest.approx(1)
+        np.testing.assert_allclose(one.lift, 1)
+
+
+@given(st.integers(2, 9))
+def test_a_permutation_is_as_sharp_as_can_be(n: int) -> None:
+    plan, attention = plan_of(np.eye(n) / n), plan_of(np.eye(n), "attention")
+    assert plan.entropy == pytest.approx(math.log(n))
+    assert plan.entropy_share == pytest.approx(0.5)
+    assert (attention.entropy, attention.entropy_share) == (0, 0)
+    np.testing.assert_allclose(plan.lift, np.eye(n) * n)
+
+
+def test_an_empty_or_single_cell_has_no_entropy_to_lose() -> None:
+    assert plan_of(np.ones((1, 1))).entropy_share == 1
+    np.testing.assert_array_equal(plan_of(np.zeros((2, 2))).lift, 1)
+    assert plan_of(np.zeros((2, 2))).entropy_share == 1
