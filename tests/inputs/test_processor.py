@@ -132,3 +132,11 @@ def test_missing_and_broken_files_are_named(processor, tmp_path: Path):
     path.write_text(json.dumps(record))
     with pytest.raises(CheckpointError, match="the tokenizer cannot be read"):
         InputProcessor.from_pretrained(tmp_path)
+
+
+def test_images_can_be_left_out_of_every_batch(tokenizer, processor):
+    """Text alone: no image is opened, none is counted as missing, and every mask says so."""
+    blind = InputProcessor(tokenizer, image_processor(16), InputSettings(images=False), patch_size=8)
+    assert processor.mentions(MENTIONS).has_image.tolist() == [True, False, False]
+    assert blind.mentions(MENTIONS).has_image.tolist() == [False, False, False]
+    assert not blind.findings

@@ -14,7 +14,8 @@ from otmel.data.dataset import Dataset
 from otmel.data.datasets import load_dataset
 from otmel.data.records import Entity, Mention
 from otmel.linking import Explanation, Linker
-from otmel.linking.explanation import Axis, Part, Term, TokenPlan
+from otmel.linking.explanation import Part, Term
+from otmel.linking.plans import Axis, TokenPlan
 from otmel.models.bundle import Bundle
 from otmel.models.otmel import new_model
 from otmel.training.settings import preset
@@ -86,9 +87,7 @@ def made_up(
     ]
     return Explanation(
         mention=Mention("Robert", "The actors Robert and $x$ and many others <b>met</b> in “Köln”. " * 12),
-        entity=Entity(
-            "Q1", "Robert Example of the Very Long Name, Duke of Somewhere", attributes="Occupation: painter. " * 12
-        ),
+        entity=Entity("Q1", name, attributes=text),
         parts=tuple(parts),
         plans=tuple(plans),
         images=images,

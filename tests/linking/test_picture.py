@@ -89,6 +89,18 @@ def test_a_real_explanation_is_drawn_in_every_format(linker: Linker, tiny, tmp_p
         assert np.asarray(picture.convert("L")).std() > 10
 
 
+@pytest.mark.parametrize("variant", ["f2", "m2"])
+def test_a_model_of_fewer_parts_has_fewer_panels(variant: str, linker_of, tiny) -> None:
+    mention = tiny.split("dev")[0]
+    full = drawn_figure(linker_of("ot").explain(mention, "Q4"))[0]
+    made = drawn_figure(linker_of(variant).explain(mention, "Q4"))[0]
+    said = {one.get_text() for one in texts(made)}
+    assert len(made.axes) < len(full.axes)
+    assert ("F  mention image → mention text" in said) is (variant == "m2")
+    assert ("T  mention text → entity text" in said) is (variant == "f2")
+    assert {"mention image", "entity image", "score"} <= said
+
+
 def test_the_same_explanation_gives_the_same_bytes(tmp_path: Path) -> None:
     for suffix in ("png", "svg", "pdf"):
         for name in ("first", "second"):

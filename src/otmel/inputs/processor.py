@@ -48,7 +48,7 @@ class InputProcessor:
         self.patch_size = patch_size
         self.findings = OnceFindings()
         self._wording = Wording(tokenizer, self.settings.wording, self.settings.window)
-        self._pixels = Pixels(image_processor)
+        self._pixels = Pixels(image_processor if self.settings.images else None)
         self._pad = special_id(tokenizer, "pad") or 0  # padding is masked, so any id will do
 
     def mentions(self, mentions: Sequence[Mention]) -> Batch:

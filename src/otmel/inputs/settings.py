@@ -24,6 +24,7 @@ class InputSettings(Settings):
         entity_text: what follows the entity's name, in this order, joined by ``. ``; empty parts are left out.
         window: a context that is too long keeps the words around the mention; ``False`` keeps its beginning.
             The name is never cut for the sake of the context; a name longer than the limit is cut by itself.
+        images: read images; ``False`` leaves every one out, for the text's share of a result.
     """
 
     wording: Literal["pair", "literal_sep"] = "pair"
@@ -31,3 +32,4 @@ class InputSettings(Settings):
     entity_length: int = Field(default=40, ge=8)
     entity_text: tuple[EntityText, ...] = ("attributes",)
     window: bool = True
+    images: bool = True

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from otmel.data.records import Entity, Mention
 from otmel.inputs import InputProcessor
-from otmel.linking.explanation import Axis, Explanation, Modality, Owner, Part, Term, TokenPlan
+from otmel.linking.explanation import Explanation, Part, Term
+from otmel.linking.plans import Axis, Modality, Owner, TokenPlan
 from otmel.linking.sight import seen_image
 from otmel.linking.words import word_groups
 from otmel.models.base import Scores, Side, State

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from otmel.inputs.text import clean
-from otmel.linking.explanation import PART_NAMES, Axis, Explanation, TokenPlan
+from otmel.linking.explanation import PART_NAMES, Explanation
+from otmel.linking.plans import Axis, TokenPlan
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -3,41 +3,36 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otmel.errors import ConfigurationError
 from otmel.inputs.text import cut_characters
-from otmel.linking.explanation import Explanation, TokenPlan
+from otmel.linking.explanation import Explanation
+from otmel.linking.matrices import matrix_rows, place_matrix
 from otmel.linking.panels import (
     GREY,
-    INK,
     SMALL,
     shortened,
     show_colours,
     show_heat,
     show_image,
-    show_matrix,
     show_sum,
     telling_words,
     wrapped,
 )
+from otmel.linking.sheet import BAR_ROOM, GAP, MARGIN, WIDTH, Row, Sheet
 from otmel.storage import atomic_path, atomic_write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-WIDTH, MARGIN, GAP = 10.2, 0.35, 0.12
 IMAGE = 1.68
 """Side, in inches, of the box an image is drawn in."""
 MOST_PANELS = 4
-CELL_LOW, CELL_HIGH = 0.105, 0.26
-BAR_ROOM = 0.5
-"""Inches right of a panel for its colour bar."""
 LINE_HEIGHT = 0.135
 FORMATS = {".png": "png", ".svg": "svg", ".pdf": "pdf"}
 
@@ -70,7 +65,7 @@ def figure(explanation: Explanation) -> Figure:
     """The picture as a figure of matplotlib."""
     from matplotlib.figure import Figure
 
-    rows = [_title(explanation), _mention(explanation), _entity(explanation), *_matrices(explanation)]
+    rows = [_title(explanation), _mention(explanation), _entity(explanation), *matrix_rows(explanation)]
     rows = [row for row in (*rows, _caption(explanation)) if row is not None]
     height = sum(row.height for row in rows) + 2 * MARGIN
     made = Figure((WIDTH, height), facecolor="white")
@@ -79,35 +74,6 @@ def figure(explanation: Explanation) -> Figure:
         row.draw(Sheet(made, height, top))
         top += row.height
     return made
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A figure whose places are given in inches, from the left and from ``top`` down."""
-
-    figure: Figure
-    height: float
-    top: float
-
-    def axes(self, left: float, down: float, width: float, height: float) -> Any:
-        """Axes at a place."""
-        bottom = self.height - self.top - down - height
-        return self.figure.add_axes(
-            (left / WIDTH, bottom / self.height, width / WIDTH, height / self.height)  # pyright: ignore[reportArgumentType]
-        )
-
-    def text(self, left: float, down: float, text: str, **style: Any) -> None:
-        """A text whose upper left corner is at a place."""
-        place = left / WIDTH, 1 - (self.top + down) / self.height
-        self.figure.text(*place, text, **{"va": "top", "ha": "left", "color": INK, "fontsize": SMALL, **style})
-
-
-@dataclass(frozen=True)
-class Row:
-    """A strip of the figure: its height in inches and what draws it."""
-
-    height: float
-    draw: Callable[[Sheet], None]
 
 
 def _title(explanation: Explanation) -> Row:
@@ -166,48 +132,9 @@ def _entity(explanation: Explanation) -> Row:
         show_sum(sheet.axes(left, 0.25, width, IMAGE), explanation)
         if plan is not None:
             side = edge - (left + width + 0.45)
-            _matrix(sheet, plan, (left + width + 0.45, 0.25), (side, side), "V  mention → entity image")
+            place_matrix(sheet, plan, (left + width + 0.45, 0.25), (side, side), "V  mention → entity image")
 
     return Row(0.25 + IMAGE + 0.5, draw)
-
-
-def _matrices(explanation: Explanation) -> list[Row]:
-    """The plan between words and patches, and the one between the words of both sides; beside each other if they fit.
-
-    Labels of a column need ``CELL_LOW`` inches each.
-    """
-    fused, text = explanation.plan("F", "mention", "text"), explanation.plan("T")
-    plans = [(plan, name) for plan, name in ((fused, "F"), (text, "T")) if plan is not None]
-    needed = [_label_width(plan) + _narrowest(plan) + BAR_ROOM for plan, _ in plans]
-    if len(plans) == 2 and sum(needed) > WIDTH - 2 * MARGIN:
-        return [_matrix_row([plan]) for plan in plans]
-    return [_matrix_row(plans)] if plans else []
-
-
-def _matrix_row(plans: list[tuple[TokenPlan, str]]) -> Row:
-    tallest = max(len(plan.rows) for plan, _ in plans)
-    cell = min(max(2.2 / tallest, CELL_LOW + 0.015), CELL_HIGH)
-    room = WIDTH - 2 * MARGIN - sum(_label_width(plan) + _narrowest(plan) + BAR_ROOM for plan, _ in plans)
-
-    def draw(sheet: Sheet) -> None:
-        left, spare = MARGIN, room
-        for number, (plan, name) in enumerate(plans):
-            left += _label_width(plan)
-            part = spare / (len(plans) - number)
-            width = min(_narrowest(plan) + part, _widest(plan))
-            spare -= width - _narrowest(plan)
-            title = f"{name}  {plan.name}"
-            _matrix(sheet, plan, (left, 0.25), (width, cell * len(plan.rows)), title)
-            left += width + BAR_ROOM
-
-    return Row(0.25 + max(cell * len(plan.rows) + _below(plan) for plan, _ in plans), draw)
-
-
-def _matrix(sheet: Sheet, plan: TokenPlan, place: tuple[float, float], size: tuple[float, float], title: str) -> None:
-    width, height = size
-    axes = sheet.axes(*place, width, height)
-    shades = show_matrix(axes, plan, title, (width / len(plan.columns), height / len(plan.rows)))
-    show_colours(sheet.axes(place[0] + width + 0.06, place[1], 0.07, min(height, 1.5)), shades)
 
 
 def _caption(explanation: Explanation) -> Row:
@@ -221,26 +148,6 @@ def _caption(explanation: Explanation) -> Row:
         sheet.text(MARGIN, 0.08, text, linespacing=1.35, color="0.35")
 
     return Row(0.1 + LINE_HEIGHT * len(text.splitlines()), draw)
-
-
-def _label_width(plan: TokenPlan) -> float:
-    longest = max(len(shortened(token)) for token in plan.rows.tokens)
-    return 0.12 + 0.062 * longest
-
-
-def _below(plan: TokenPlan) -> float:
-    """Room for the labels under a plan."""
-    longest = max(len(shortened(token)) for token in plan.columns.tokens)
-    return 0.5 + (0.062 * longest if plan.columns.modality == "text" else 0.05)
-
-
-def _narrowest(plan: TokenPlan) -> float:
-    columns = len(plan.columns)
-    return max(1.2, CELL_LOW * columns) if plan.columns.modality == "text" else max(1.6, 0.05 * columns)
-
-
-def _widest(plan: TokenPlan) -> float:
-    return max(1.6, CELL_HIGH * len(plan.columns)) if plan.columns.modality == "text" else 3.4
 
 
 @contextmanager

@@ -98,6 +98,13 @@ class OTMEL(PreTrainedModel):
     def _init_weights(self, module: nn.Module) -> None:
         """Nothing: PyTorch's own initialisation stands, and a pretrained encoder keeps its weights."""
 
+    def train(self, mode: bool = True) -> OTMEL:
+        """As for any module, but for a frozen encoder: its features are the same at every time, without dropout."""
+        super().train(mode)
+        if self.encoder is not None and not any(weight.requires_grad for weight in self.encoder.parameters()):
+            self.encoder.eval()
+        return self
+
     def views(self, side: Side) -> Views:
         """The encoder's output, or the features as they were given."""
         if isinstance(side.content, Views):

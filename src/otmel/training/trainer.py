@@ -86,7 +86,7 @@ class LinkerTrainer(Trainer):
         broken = [name for name, weight in self.model.named_parameters() if not weight.isfinite().all()]
         if broken:
             raise TrainingError(
-                f"{len(broken)} weights are no numbers any more after step {self.state.global_step}, such as {broken[0]}",
+                f"after step {self.state.global_step} {len(broken)} weights are not finite, such as {broken[0]}",
                 cure="lower training.learning_rate; the last good checkpoint is kept",
             )
 
@@ -94,7 +94,7 @@ class LinkerTrainer(Trainer):
         """The weights of the best validation. Raises ``CheckpointError`` if the disk has damaged them since."""
         assert self.state.best_global_step is not None
         best = self._checkpoint(self.state.best_global_step)  # not the path of the time: the run may have moved
-        if not is_sound(best):
+        if self.is_world_process_zero() and not is_sound(best):
             raise CheckpointError(
                 "the best checkpoint is damaged", where=str(best), cure="--resume trains again from a sound one"
             )
