@@ -132,7 +132,7 @@ def _entity(explanation: Explanation) -> Row:
         show_sum(sheet.axes(left, 0.25, width, IMAGE), explanation)
         if plan is not None:
             side = edge - (left + width + 0.45)
-            place_matrix(sheet, plan, (left + width + 0.45, 0.25), (side, side), "V  mention → entity image")
+            place_matrix(sheet, plan, (left + width + 0.45, 0.25), (side, side))
 
     return Row(0.25 + IMAGE + 0.5, draw)
 
