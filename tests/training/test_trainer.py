@@ -72,6 +72,13 @@ def test_the_same_seed_gives_the_same_bits(uninterrupted, train_small, tmp_path)
     assert (tmp_path / WEIGHTS_FILE).read_bytes() == (uninterrupted / WEIGHTS_FILE).read_bytes()
 
 
+@pytest.mark.parametrize(("epochs", "every", "steps"), [(1, 2, [4]), (3, 2, [8, 12]), (2, 1, [4, 8])])
+def test_the_last_epoch_is_always_validated(train_small, tmp_path, epochs, every, steps):
+    bundle = train_small(tmp_path, epochs=epochs, evaluate_every=every)
+    assert [row["step"] for row in log(tmp_path) if "eval_mrr" in row] == steps
+    assert bundle.record["best"]["step"] in steps
+
+
 def test_it_stops_early_without_gain(train_small, tmp_path):
     said: list[str] = []
     bundle = train_small(tmp_path, learning_rate=1e-12, patience=1, say=said.append)

@@ -97,6 +97,15 @@ class ExtraCheckpoints(TrainerCallback):
             control.should_save = True
 
 
+class FinalValidation(TrainerCallback):
+    """A validation and a checkpoint at the very end, also where ``evaluate_every`` does not divide ``epochs``."""
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Ask for both after the last step."""
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = control.should_save = True
+
+
 class Interruption(TrainerCallback):
     """Ctrl-C or SIGTERM ends the current step, writes a checkpoint and stops; a second Ctrl-C stops at once."""
 

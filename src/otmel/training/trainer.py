@@ -15,6 +15,7 @@ from transformers import Trainer, TrainingArguments
 from otmel.errors import CheckpointError, StorageError, TrainingError
 from otmel.models.otmel import OTMEL
 from otmel.objectives.total import TrainingBatch, total_loss
+from otmel.training.callbacks import FinalValidation
 from otmel.training.checkpoints import is_sound, seal
 from otmel.training.settings import TrainingSettings
 
@@ -34,6 +35,7 @@ class LinkerTrainer(Trainer):
         super().__init__(*args, **kwargs)
         self._validate, self._names = validate, names
         self._terms: dict[str, list[float]] = {}
+        self.add_callback(FinalValidation())
 
     def compute_loss(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
