@@ -152,8 +152,8 @@ def test_presets_by_name_with_the_nearest_for_a_wrong_one():
     assert preset("paper").preset == "PAPER"
     assert preset("RELEASED", "kd").variant == "kd"
     assert set(PRESETS) == {"PAPER", "RELEASED", "default"}
-    with pytest.raises(ConfigurationError, match="there is no preset 'papper'") as fault:
-        preset("papper")
+    with pytest.raises(ConfigurationError, match="there is no preset 'PAPR'") as fault:
+        preset("PAPR")
     assert "did you mean 'PAPER'" in str(fault.value)
     with pytest.raises(ConfigurationError, match="no variant"):
         preset("PAPER", "zz")
