@@ -122,12 +122,16 @@ def test_a_run_that_remembers_its_data_needs_no_graph(
     run = tmp_path / "run"
     shutil.copytree(tiny_run, run)
     record = json.loads((run / "run.json").read_text("utf8"))
+    assert main(["explain", str(run), "--mention-id", "dev-0"]) == 2
+    assert "--data FOLDER" in capsys.readouterr().err
     for place, status in ((tiny_dataset_folder, 0), (tmp_path / "moved", 2)):
         (run / "run.json").write_text(json.dumps({**record, "dataset_root": str(place)}), "utf8")
         assert main(["link", str(run), "Dunn", "--json"]) == status
+        assert main(["explain", str(run), "--mention-id", "dev-0", "--out", str(tmp_path / "a.svg")]) == status
+    assert (tmp_path / "a.svg").is_file()
     told = capsys.readouterr()
-    assert json.loads(told.out)["graph"] == record["data"]["graph"]
-    assert f"{tmp_path / 'moved'}: the graph it was trained on is not there any more" in told.err
+    assert json.loads(told.out.partition("\n}\n")[0] + "}")["graph"] == record["data"]["graph"]
+    assert f"{tmp_path / 'moved'}: the data set that the run was trained on is not there any more" in told.err
     assert "--graph" in told.err
 
 

@@ -40,6 +40,7 @@ def drawn_figure(explanation: Explanation) -> tuple[Figure, FigureCanvasAgg]:
 @pytest.mark.parametrize("tokens, grid", SIZES, ids=str)
 def test_no_label_meets_another_and_none_leaves_the_page(tokens: int, grid: tuple[int, int] | None) -> None:
     made, canvas = drawn_figure(made_up(tokens, grid))
+    assert min(one.get_fontsize() for one in texts(made)) >= 5.5
     boxes = [(one.get_text(), one.get_window_extent(canvas.get_renderer())) for one in texts(made)]
     width, height = made.get_size_inches() * made.dpi
     for said, box in boxes:

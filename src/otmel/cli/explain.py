@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otmel.cli.console import Json, emit, note
-from otmel.cli.link import opened_linker
+from otmel.cli.link import opened_linker, remembered
 from otmel.errors import ConfigurationError, DataError, nearest
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def explain(
         mention: the words to link, as they stand in the sentence.
         context: the sentence around them.
         image: the image that goes with them.
-        mention_id: take the mention with this id from the data set named by --data.
-        split: the split of --data in which to look for it.
-        data: a data set: its graph is used, unless --graph names another.
+        mention_id: take the mention with this id from a data set.
+        split: the split in which to look for it.
+        data: the data set; by default the one it was trained on. Its graph is used, unless --graph names another.
         graph: the entities: a folder or a file (.jsonl, .csv, .parquet).
         entity: the id of the entity to compare with; by default the best one.
         rank: without --entity: 1 for the best entity, 2 for the second …
@@ -46,10 +46,11 @@ def explain(
     """
     if (mention is not None or image is not None) == (mention_id is not None):
         problem = "a mention and --mention-id are both given" if mention_id else "there is no mention to explain"
-        cure = 'otmel explain RUN "the words" --context "their sentence", or --mention-id ID --data FOLDER'
+        cure = 'otmel explain RUN "the words" --context "their sentence", or otmel explain RUN --mention-id ID'
         raise ConfigurationError(problem, cure=cure)
     if rank < 1:
         raise ConfigurationError(f"--rank {rank}: the best entity has rank 1")
+    data = data or (None if mention_id is None else remembered(run))
     chosen = _mention(mention, context, image) if mention_id is None else _mention_of(data, split, mention_id)
     explanation = opened_linker(run, graph, data).explain(chosen, entity, rank)
     for one in explanation.notes:

@@ -78,17 +78,23 @@ def opened_linker(run: Path, graph: Path | None, data: Path | None) -> Linker:
     """
     from otmel.data.graph import KnowledgeGraph
     from otmel.linking import Linker
-    from otmel.models.bundle import read_record
 
-    record = read_record(run)
-    place = graph or data or record.get("dataset_root")
+    place = graph or data or remembered(run)
     if place is None:
         cure = "name it: --graph FOLDER_OR_FILE, or --data the data set's folder"
         raise ConfigurationError("the run does not say where its graph is", where=str(run), cure=cure)
-    if graph is None and data is None and not Path(place).exists():
-        cure = "name its new place: --graph FOLDER_OR_FILE"
-        raise ConfigurationError("the graph it was trained on is not there any more", where=str(place), cure=cure)
     return Linker.load(run, KnowledgeGraph.open(place))
+
+
+def remembered(run: Path) -> Path | None:
+    """The folder of the data set that a run was trained on, if it says. Raises ``ConfigurationError`` if it moved."""
+    from otmel.models.bundle import read_record
+
+    place = read_record(run).get("dataset_root")
+    if place is not None and not Path(place).exists():
+        problem = "the data set that the run was trained on is not there any more"
+        raise ConfigurationError(problem, where=str(place), cure="name its new place: --data FOLDER, or --graph")
+    return None if place is None else Path(place)
 
 
 def _link_rows(linker: Linker, source: Path, target: Path, image_root: Path | None, k: int) -> None:
