@@ -194,5 +194,6 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path, tiny
 
     folder = tmp_path_factory.mktemp("trained") / "tiny"
     words = ["train", str(tiny_world), "--out", str(folder), "--encoder", str(tiny_encoder)]
-    assert main([*words, "--set", "training.epochs=2", "--set", "training.batch_size=8"]) == 0
+    short = ("training.epochs=2", "training.batch_size=8", "training.evaluate_every=1")
+    assert main([*words, *(word for setting in short for word in ("--set", setting))]) == 0
     return folder

@@ -73,7 +73,8 @@ class MissingExtra(OtmelError):
 def nearest(word: str, valid: Iterable[str]) -> str:
     """A cure for a mistyped name: the nearest valid one, and the whole list when it is short."""
     choices = sorted(valid)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]!r}? " if close else ""
+    spelled = {choice.casefold(): choice for choice in choices}
+    close = difflib.get_close_matches(word.casefold(), spelled, n=1, cutoff=0.5)
+    hint = f"did you mean {spelled[close[0]]!r}? " if close else ""
     listed = ", ".join(choices) if len(choices) <= 40 else f"{len(choices)} names, of which {', '.join(choices[:20])} …"
     return f"{hint}Valid: {listed}"

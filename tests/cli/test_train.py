@@ -83,7 +83,7 @@ def test_after_ctrl_c_it_goes_on_to_the_same_weights(
 
     with monkeypatch.context() as patched:
         patched.setattr(verb, "note", note_and_interrupt)
-        assert train("--set", "training.epochs=2") == 130
+        assert train("--set", "training.epochs=2", "--set", "training.evaluate_every=1") == 130
     captured = capsys.readouterr()
     command = f"otmel train {tiny_world} --out {tmp_path / 'run'} --resume"
     assert captured.out == ""

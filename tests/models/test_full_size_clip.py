@@ -21,7 +21,8 @@ from otmel.models.otmel import new_model
 from otmel.models.tables import entity_table, mention_table
 from otmel.settings import overridden
 from otmel.training.batches import Collator, hard_negatives
-from otmel.training.run import Material, fit
+from otmel.training.material import Material
+from otmel.training.run import fit
 from otmel.training.settings import PAPER
 
 NAMES = ("Anna Bell", "Anna Berg", "Carl Dunn", "Carla Dunn")

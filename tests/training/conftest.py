@@ -23,7 +23,8 @@ from otmel.models.settings import ModelSettings
 from otmel.models.tables import Table
 from otmel.models.token_track import feature_widths, features
 from otmel.ot import LearnedPool, Shape
-from otmel.training.run import Material, fit
+from otmel.training.material import Material
+from otmel.training.run import fit
 from otmel.training.settings import RunSettings, TrainingSettings
 
 STEPS, PER_EPOCH = 16, 4

@@ -16,7 +16,7 @@ import pytest
 from otmel.models.base import Side
 from otmel.models.bundle import WEIGHTS_FILE
 from otmel.training.checkpoints import is_sound, newest_sound, step_of
-from otmel.training.run import CHECKPOINTS, LOG_FILE
+from otmel.training.claim import CHECKPOINTS, LOG_FILE
 
 CHILD = Path(__file__).with_name("child.py")
 

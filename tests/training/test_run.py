@@ -12,7 +12,8 @@ from otmel.errors import CheckpointError, ConfigurationError, DataError
 from otmel.evaluation.run import evaluate
 from otmel.models.bundle import WEIGHTS_FILE, Bundle
 from otmel.settings import overridden
-from otmel.training.run import HELD_OUT, train, validation_split
+from otmel.training.material import HELD_OUT, validation_split
+from otmel.training.run import train
 from otmel.training.settings import DEFAULT, PRESETS, RunSettings, preset
 
 QUICK = ("model.hidden=8", "training.epochs=1", "training.batch_size=8", "training.hard_negatives=1")

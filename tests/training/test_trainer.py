@@ -13,7 +13,8 @@ from otmel.models.bundle import WEIGHTS_FILE, Bundle
 from otmel.objectives.total import total_loss
 from otmel.training.batches import Collator
 from otmel.training.checkpoints import is_sound, seal, step_of
-from otmel.training.run import CHECKPOINTS, LOG_FILE, discard_checkpoints, fit, validated_by_ranking
+from otmel.training.claim import CHECKPOINTS, LOG_FILE
+from otmel.training.run import discard_checkpoints, fit, validated_by_ranking
 from otmel.training.settings import TrainingSettings
 from otmel.training.trainer import optimizer
 from otmel.types import Elements, Views

@@ -19,6 +19,7 @@ from otmel.ot import (
     SymmetricKL,
     Transport,
 )
+from otmel.settings import validated
 
 Change = Callable[[ModelSettings], ModelSettings]
 
@@ -84,4 +85,4 @@ def variant(name: str, base: ModelSettings) -> ModelSettings:
     """
     if name not in VARIANTS:
         raise ConfigurationError(f"there is no variant {name!r}", cure=nearest(name, VARIANTS))
-    return ModelSettings.model_validate(VARIANTS[name](base).model_dump())
+    return validated(ModelSettings, VARIANTS[name](base).model_dump(), where=f"variant {name}")

@@ -82,7 +82,7 @@ class Bar(TrainerCallback):
         """Say the validation."""
         if metrics:
             shown = f"H@1 {100 * metrics['eval_h1']:.1f}, MRR {100 * metrics['eval_mrr']:.1f}"
-            self.say(f"epoch {state.epoch or 0:.0f}: {shown} on the validation mentions, whole graph")
+            self.say(f"epoch {state.epoch or 0:g}: {shown} on the validation mentions, whole graph")
 
 
 class ExtraCheckpoints(TrainerCallback):

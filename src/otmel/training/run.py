@@ -3,64 +3,29 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import distributed, nn
+from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 
 from otmel.data.dataset import Dataset
-from otmel.data.graph import KnowledgeGraph
-from otmel.data.records import Mention
 from otmel.encoders import TwoTowerEncoder, load_encoder
-from otmel.errors import CheckpointError, ConfigurationError
-from otmel.evaluation.gold import gold_rows
+from otmel.errors import ConfigurationError
 from otmel.evaluation.measures import MRR, Hit
-from otmel.evaluation.results import versions
 from otmel.evaluation.scan import encoded, scanned
-from otmel.inputs import InputProcessor
 from otmel.inputs.pretrained import quiet
-from otmel.models.bundle import RUN_FILE, Bundle, read_record
+from otmel.models.bundle import Bundle
 from otmel.models.names import NameVectorizer, names_of
 from otmel.models.otmel import OTMEL, new_model
-from otmel.models.tables import Table, bytes_held, entity_table, held, mention_table
 from otmel.progress import progress
-from otmel.storage import atomic_write_json
-from otmel.training.batches import Collator, Rows, hard_negatives, trainable
+from otmel.training.batches import Collator, Rows
 from otmel.training.callbacks import Bar, ExtraCheckpoints, Interruption, JsonLog
 from otmel.training.checkpoints import newest_sound, step_of
+from otmel.training.claim import CHECKPOINTS, LOG_FILE, check_free, claim, record_of
+from otmel.training.material import Material, Say, prepared
 from otmel.training.settings import RunSettings
 from otmel.training.trainer import LinkerTrainer, optimizer, training_arguments
-
-Say = Callable[[str], None]
-CHECKPOINTS, LOG_FILE = "checkpoints", "log.jsonl"
-HELD_OUT = "held-out"
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a run is trained on, ready to be batched.
-
-    Attributes:
-        entities: the graph as a table.
-        train, validation: mentions as tables.
-        train_gold, validation_gold: rows of their true entities.
-        train_names: what to call the training mentions.
-        negatives: rows of the hard negatives.
-    """
-
-    entities: Table
-    train: Table
-    validation: Table
-    train_gold: NDArray[np.int64]
-    validation_gold: NDArray[np.int64]
-    train_names: list[str]
-    negatives: NDArray[np.int64]
 
 
 def train(
@@ -85,16 +50,16 @@ def train(
     out = Path(out)
     if settings.encoder is None:
         raise ConfigurationError("no encoder is named", cure="name one with --encoder, or make one: otmel pretrain")
-    record = _record(dataset, settings)
-    _check_free(out, record, resume)
+    record = record_of(dataset, settings)
+    check_free(out, record, resume)
     set_seed(settings.seed)
     with quiet():
         encoder, processor = load_encoder(settings.encoder, settings=settings.inputs, cls=settings.model.cls)
     vectorizer = NameVectorizer.fit(name for entity in dataset.graph for name in names_of(entity))
     model = _model(settings, encoder)
-    material = _material(dataset, settings, (model, processor, vectorizer), say)
+    material = prepared(dataset, settings, (model, processor, vectorizer), say)
     _steps_per_epoch(len(material.train), settings)
-    _claim(out, record)
+    claim(out, record)
     bundle = Bundle(model, processor, vectorizer, record)
     return fit(bundle, material, settings, out, resume=resume, say=say)
 
@@ -171,62 +136,6 @@ def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> OTMEL:
     return model
 
 
-def _material(
-    dataset: Dataset, settings: RunSettings, made: tuple[OTMEL, InputProcessor, NameVectorizer], say: Say
-) -> Material:
-    model, processor, vectorizer = made
-    train_mentions, validation_mentions = validation_split(dataset, settings)
-    train_gold = gold_rows(train_mentions, dataset.graph)
-    count = settings.training.hard_negatives
-    tables = [
-        entity_table(dataset.graph, processor, vectorizer),
-        mention_table(train_mentions, processor, vectorizer),
-        mention_table(validation_mentions, processor, vectorizer),
-    ]
-    entities, train_table, validation = in_memory(tables, model, settings, say)
-    for kind, number in processor.findings.counts.most_common():
-        say(f"{number:,} × {kind}: masked out")
-    return Material(
-        entities=entities,
-        train=train_table,
-        validation=validation,
-        train_gold=train_gold,
-        validation_gold=gold_rows(validation_mentions, dataset.graph),
-        train_names=[m.id or m.name for m in train_mentions],
-        negatives=hard_negatives(train_mentions, train_gold, dataset.graph, vectorizer, count),
-    )
-
-
-def validation_split(dataset: Dataset, settings: RunSettings) -> tuple[list[Mention], list[Mention]]:
-    """Training and validation mentions; ``held-out`` takes every tenth training mention for validation."""
-    mentions, graph = trainable(dataset.split("train"), dataset.graph), dataset.graph
-    name = settings.training.validation
-    if name != HELD_OUT:
-        return mentions, _answered(dataset.split(name), graph)
-    order = np.random.default_rng(0).permutation(len(mentions))
-    chosen = set(order[: max(1, len(mentions) // 10)].tolist())
-    kept = [m for row, m in enumerate(mentions) if row not in chosen]
-    return trainable(kept, graph), [m for row, m in enumerate(mentions) if row in chosen]
-
-
-def _answered(mentions: tuple[Mention, ...], graph: KnowledgeGraph) -> list[Mention]:
-    kept = [m for m in mentions if m.answer in graph]
-    if not kept:
-        raise ConfigurationError("no validation mention has its answer in the graph", cure="run `otmel data check`")
-    return kept
-
-
-def in_memory(tables: list[Table], model: OTMEL, settings: RunSettings, say: Say) -> list[Table]:
-    """The tables held in memory, as features if the encoder is frozen, as its inputs if not; or live, if too large."""
-    frozen = model if settings.training.freeze_encoder else None
-    needed = sum(bytes_held(table, frozen) for table in tables) / 2**30
-    if needed > settings.training.memory_gib:
-        say(f"{needed:.1f} GiB of model input do not fit into training.memory_gib: read anew in every epoch")
-        return tables
-    with progress("encoding once" if frozen else "reading once", sum(map(len, tables))) as advance:
-        return [held(table, frozen, advance=advance) for table in tables]
-
-
 def _steps_per_epoch(mentions: int, settings: RunSettings) -> int:
     world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     steps = mentions // (settings.training.batch_size * world)
@@ -236,53 +145,6 @@ def _steps_per_epoch(mentions: int, settings: RunSettings) -> int:
             cure="--set training.batch_size=… to less",
         )
     return steps
-
-
-def _record(dataset: Dataset, settings: RunSettings) -> dict[str, Any]:
-    return {
-        "settings": settings.model_dump(mode="json"),
-        "dataset": dataset.name,
-        "dataset_root": None if dataset.root is None else str(dataset.root),
-        "data": {"train": dataset.digest("train"), "graph": dataset.graph.snapshot, "entities": len(dataset.graph)},
-        "versions": versions(),
-    }
-
-
-def _claim(out: Path, record: dict[str, Any]) -> None:
-    """Take the folder, once nothing stands in the way of training; of several processes, the first one takes it."""
-    several = distributed.is_available() and distributed.is_initialized()
-    if several:
-        distributed.barrier()  # every process has found the folder free
-    if not (out / RUN_FILE).exists() and (not several or distributed.get_rank() == 0):
-        atomic_write_json(out / RUN_FILE, record)
-
-
-def _check_free(out: Path, record: dict[str, Any], resume: bool) -> None:
-    """Make sure that no run stands in the folder, or that it is the one to resume."""
-    if not (out / RUN_FILE).exists():
-        if resume and out.exists() and any(out.iterdir()):
-            raise CheckpointError("there is no run to resume", where=str(out), cure="start without --resume")
-        return
-    if not resume:
-        raise CheckpointError(
-            "a run stands here already", where=str(out), cure="resume it with --resume, or choose another --out"
-        )
-    before = read_record(out)
-    for key in ("settings", "data"):
-        if before.get(key) != record[key]:
-            raise CheckpointError(
-                f"the run was started with other {key}: {_difference(before.get(key), record[key])}",
-                where=str(out),
-                cure="resume with the same command, or start a new run in another folder",
-            )
-
-
-def _difference(before: Any, now: Any, place: str = "") -> str:
-    if isinstance(before, dict) and isinstance(now, dict):
-        for key in sorted({*before, *now}):
-            if before.get(key) != now.get(key):
-                return _difference(before.get(key), now.get(key), f"{place}.{key}".lstrip("."))
-    return f"{place} was {before!r} and is now {now!r}"
 
 
 def discard_checkpoints(out: Path) -> None:

@@ -102,6 +102,7 @@ PAPER = RunSettings(
         learning_rate=2e-5,
         freeze_encoder=False,
         hard_negatives=0,
+        evaluate_every=1,
         patience=20,
         warmup=0,
         weight_decay=0.01,
