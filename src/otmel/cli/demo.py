@@ -62,7 +62,7 @@ class Demo:
                 f"  {self.page}       the whole report, in a browser",
                 f"  {self.picture}       where a mention's words look in the picture",
                 "Now type",
-                f'  .venv/bin/otmel link {run} --graph {world} "Robert" --context "Robert, the pilot, waved." --k 3',
+                f'  .venv/bin/otmel link {run} --graph {world} "Robert" --context "Robert, the pilot, waved." -k 3',
                 f"  .venv/bin/otmel compare {run} {self.folder / 'runs' / 'a1'} --split test",
                 f"  .venv/bin/otmel data check {world}",
                 "  .venv/bin/otmel --help",
