@@ -6,10 +6,14 @@ import json
 import subprocess
 import sys
 import textwrap
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 
 COMMON = """
     import sys, torch
@@ -41,52 +45,70 @@ COMMON = """
 # Shares of different size, with entities in common, so that padding and repetition are met.
 SHARES = [([0, 1, 2, 3, 4, 5], [1, 7]), ([6, 7, 8, 9, 10, 11], [2, 3, 4, 5, 6, 7, 8, 9])]
 
-PROCESS = """
-    rank, meeting, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
-    dist.init_process_group("gloo", init_method="file://" + meeting, rank=rank, world_size=2)
-    replica = torch.nn.parallel.DistributedDataParallel(model(), find_unused_parameters=True)
-    losses = total_loss(replica, batch(*SHARES[rank]))
-    losses.total.backward()
-    mean = losses.total.detach().clone()
-    dist.all_reduce(mean)
-    gradients = {name: weight.grad for name, weight in replica.module.named_parameters() if weight.grad is not None}
-    if rank == 0:
-        torch.save({"loss": mean / 2, "gradients": gradients}, out)
+TRAIN = """
+    def train(rank):
+        replica = torch.nn.parallel.DistributedDataParallel(model(), find_unused_parameters=True)
+        losses = total_loss(replica, batch(*SHARES[rank]))
+        losses.total.backward()
+        return replica.module, losses
+"""
+OTHER = """
+    dist.init_process_group("gloo", init_method="file://" + sys.argv[1], rank=1, world_size=2)
+    _, losses = train(1)
+    dist.all_reduce(losses.total.detach().clone())
+    dist.barrier()
     dist.destroy_process_group()
 """
 
 
 def prelude() -> str:
-    return textwrap.dedent(COMMON) + f"\nSHARES = {json.dumps(SHARES)}\n"
+    return textwrap.dedent(COMMON) + f"\nSHARES = {json.dumps(SHARES)}\n" + textwrap.dedent(TRAIN)
 
 
-def in_one_process() -> dict:
-    space: dict = {}
-    exec(prelude(), space)
-    (one, extra), (two, more) = SHARES
-    model = space["model"]()
-    together = space["batch"](one + two, extra + more)
-    losses = space["total_loss"](model, together)
-    losses.total.backward()
+def found(losses: Any, model: torch.nn.Module) -> dict[str, Any]:
     gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
     return {"loss": losses.total.detach(), "gradients": gradients}
 
 
+def in_one_process(space: dict[str, Any]) -> dict[str, Any]:
+    (one, extra), (two, more) = SHARES
+    model = space["model"]()
+    losses = space["total_loss"](model, space["batch"](one + two, extra + more))
+    losses.total.backward()
+    return found(losses, model)
+
+
+@pytest.fixture
+def meeting(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """This process is the first of two; the second runs the same code as a child."""
+    space: dict[str, Any] = {}
+    exec(prelude(), space)
+    code, place = prelude() + textwrap.dedent(OTHER), tmp_path / "meet"
+    other = subprocess.Popen([sys.executable, "-c", code, str(place)], stderr=subprocess.PIPE, text=True)
+    options = {"rank": 0, "world_size": 2, "timeout": timedelta(seconds=100)}
+    dist.init_process_group("gloo", init_method=f"file://{place}", **options)
+    try:
+        yield space
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+        try:
+            faults = other.communicate(timeout=20)[1]
+        except subprocess.TimeoutExpired:  # it waits for a first process that has failed
+            other.kill()
+            faults = other.communicate()[1]
+    assert other.returncode == 0, faults
+
+
 @pytest.mark.slow
-def test_two_processes_have_the_loss_and_the_gradients_of_one(tmp_path: Path):
-    code, out = prelude() + textwrap.dedent(PROCESS), tmp_path / "two.pt"
-    started = [
-        subprocess.Popen(
-            [sys.executable, "-W", "error::UserWarning:otmel", "-c", code, str(rank), str(tmp_path / "meet"), str(out)],
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    faults = [process.communicate(timeout=100)[1] for process in started]
-    assert [process.returncode for process in started] == [0, 0], faults
-    two, one = torch.load(out), in_one_process()
-    torch.testing.assert_close(two["loss"], one["loss"], atol=1e-6, rtol=0)  # counts travel as float32
+def test_two_processes_have_the_loss_and_the_gradients_of_one(meeting):
+    model, losses = meeting["train"](0)
+    two = found(losses, model)
+    dist.all_reduce(two["loss"])
+    dist.barrier()
+    dist.destroy_process_group()
+    one = in_one_process(meeting)
+    torch.testing.assert_close(two["loss"] / 2, one["loss"], atol=1e-6, rtol=0)  # counts travel as float32
     assert two["gradients"].keys() == one["gradients"].keys()
     for name, gradient in one["gradients"].items():
         torch.testing.assert_close(two["gradients"][name], gradient, atol=1e-6, rtol=1e-5)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
 
 from otmel.models.base import State
 from otmel.types import TensorRecord
@@ -31,9 +32,7 @@ def gathered_rows(rows: Tensor) -> Tensor:
         return rows
     length = _longest(len(rows), rows.device)
     padded = torch.cat([rows, rows.new_full((length - len(rows),), -1)])
-    parts = [torch.empty_like(padded) for _ in range(processes())]
-    dist.all_gather(parts, padded)
-    return torch.cat(parts)
+    return _joined(padded)
 
 
 def gathered_state(state: State) -> State:
@@ -49,15 +48,32 @@ def gathered_state(state: State) -> State:
 def _gather(record: State) -> State:
     def one(tensor: Tensor) -> Tensor:
         padded = _padded(tensor)
-        if not padded.is_floating_point():
-            parts = [torch.empty_like(padded) for _ in range(processes())]
-            dist.all_gather(parts, padded)
-            return torch.cat(parts)
-        return torch.cat(list(all_gather(padded)))
+        return cast(Tensor, _Joined.apply(padded)) if padded.is_floating_point() else _joined(padded)
 
     gathered: TensorRecord = record._map(one)
     assert isinstance(gathered, State)
     return gathered
+
+
+def _joined(rows: Tensor) -> Tensor:
+    parts = [torch.empty_like(rows) for _ in range(processes())]
+    dist.all_gather(parts, rows)
+    return torch.cat(parts)
+
+
+class _Joined(torch.autograd.Function):
+    """``_joined``, with gradients: what every process asks of these rows goes back to the one that made them."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.length = len(rows)
+        return _joined(rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        gradient = gradient.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(gradient)
+        return gradient[dist.get_rank() * ctx.length :][: ctx.length]
 
 
 def _padded(tensor: Tensor) -> Tensor:
