@@ -31,7 +31,7 @@ def test_one_process_has_one_voice(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_two_processes_train_one_run(tiny_world: Path, tiny_encoder: Path, tmp_path: Path) -> None:
     words = ["train", str(tiny_world), "--out", str(tmp_path / "run"), "--encoder", str(tiny_encoder), "--json"]
-    settings = ["--set", "training.epochs=2", "--set", "training.batch_size=4"]
+    settings = ["--set", "training.epochs=2", "--set", "training.evaluate_every=1", "--set", "training.batch_size=4"]
     done = torchrun("-m", "otmel", *words, *settings)
     assert done.returncode == 0, done.stderr
     record = json.loads(done.stdout)
