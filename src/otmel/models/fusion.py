@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from otmel.models.settings import ModelSettings
-from otmel.ot import Correlation
+from otmel.ot import Correlation, Plan
 from otmel.types import Elements, Views
 
 
@@ -58,7 +58,7 @@ def summed(*losses: Tensor | None) -> Tensor | None:
 Direction = Literal["image_to_text", "text_to_image"]
 
 
-def fusion_plan(fusion: Fusion, views: Views, direction: Direction):  # noqa: ANN201
+def fusion_plan(fusion: Fusion, views: Views, direction: Direction) -> Plan:
     """The plan of one direction, for display: rows receive, columns send."""
     receiver, sender = (views.text, views.image) if direction == "image_to_text" else (views.image, views.text)
     correlation: Correlation = getattr(fusion, direction)
