@@ -138,8 +138,8 @@ RELEASED = RunSettings(
         validation="dev",
     ),
 )
-"""The model of the code released with the paper. Three things are ours: padding and missing images are masked, the batch
-is the paper's (§4.3), and the rate of the dropout on the plan, which is not known to us, is 0.1."""
+"""The model of the code released with the paper. Three things are ours: padding and missing images are masked, the
+batch is the paper's (§4.3), and the rate of the dropout on the plan, which is not known to us, is 0.1."""
 
 DEFAULT = RunSettings(
     preset="default",
