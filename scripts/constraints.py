@@ -1,4 +1,4 @@
-"""Write ``constraints.txt``: the exact version of every package that otmel[dev,minilm] needs, as installed now.
+"""Write ``constraints.txt``: the exact version of every package that otmel[dev,minilm,fast,candidates] needs, as installed now.
 
 Versions lose their local part (``+cpu``, ``+cu126``) and packages that only some builds of torch bring (``nvidia-…``)
 are left out, so that the file serves every build. A package whose release needs a newer Python than otmel does is
@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 TARGET = Path(__file__).parents[1] / "constraints.txt"
-EXTRAS = ("dev", "minilm")
+EXTRAS = ("dev", "minilm", "fast", "candidates")
 OLDEST_PYTHON = "3.10"
 ONLY_SOME_BUILDS = re.compile(r"nvidia-|cuda-|triton")
 HEADER = "# Tested versions of all packages otmel needs. Written by `make constraints`; do not edit by hand.\n"

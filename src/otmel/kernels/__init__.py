@@ -1,0 +1,1 @@
+"""Scoring kernels: one definition of a late term, and several ways to compute it fast."""
