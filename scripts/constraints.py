@@ -1,4 +1,4 @@
-"""Write ``constraints.txt``: the exact version of every package that otmel[dev,minilm,fast,candidates] needs, as installed now.
+"""Write ``constraints.txt``: the exact version of every package that otmel with its extras needs, as installed now.
 
 Versions lose their local part (``+cpu``, ``+cu126``) and packages that only some builds of torch bring (``nvidia-…``)
 are left out, so that the file serves every build. A package whose release needs a newer Python than otmel does is
