@@ -13,6 +13,7 @@ from typing import Protocol
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from otmel.models.composition import Composition
 from otmel.models.name_rows import NameRows
 from otmel.types import Batch, TensorRecord, Views
 
@@ -91,4 +92,8 @@ class Scorer(Protocol):
 
     def score(self, mentions: State, entities: State) -> Scores:
         """Every mention against every entity."""
+        ...
+
+    def composition(self) -> Composition | None:
+        """What the score is made of, for the index; ``None`` for a model that can only be scanned through ``score``."""
         ...

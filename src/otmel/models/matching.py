@@ -7,9 +7,10 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
+from otmel.kernels.formula import Affine, Formula
 from otmel.models.base import LateState
 from otmel.models.settings import ModelSettings
-from otmel.ot import Correlation, Plan, Sides
+from otmel.ot import Correlation, Distilled, LearnedPool, Plan, Sides
 from otmel.ot.pool import WeightedPool, is_weighted
 
 PAIR_ELEMENTS = 12_000_000
@@ -22,6 +23,7 @@ class Matching(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         assert settings.matching is not None
+        self.settings = settings
         self.correlation = Correlation(settings.matching, settings.hidden, settings.shape)
         self.pool = settings.pool.build(settings.hidden)
         self.direct = is_weighted(self.pool) and not settings.shape.layer_norm
@@ -87,6 +89,18 @@ class Matching(nn.Module):
             late = late + (weights * (entities.tokens @ target.unsqueeze(-1)).squeeze(-1)).sum(-1)
         return late, auxiliary
 
+    def formula(self) -> Formula:
+        """This late term as a value, for kernels: the student's where the model distils."""
+        assignment, pool = self.correlation.assignment, self.settings.pool
+        return Formula(
+            assignment=assignment.student if isinstance(assignment, Distilled) else assignment,
+            pool=pool,
+            residual=self.correlation.shape.residual,
+            norm=_affine(self.correlation.norm),
+            direction=self.pool.direction.detach().float().cpu() if isinstance(pool, LearnedPool) else None,  # pyright: ignore[reportAttributeAccessIssue,reportCallIssue]
+            pool_norm=_affine(getattr(self.pool, "norm", None)),
+        )
+
     def plan(self, mention: LateState, entity: LateState) -> Plan:
         """The plans of every pair ``[M, E, L_e, L_m]``, for display."""
         return self.correlation.assignment.plan(self._sides(mention, entity))
@@ -94,3 +108,9 @@ class Matching(nn.Module):
     @staticmethod
     def _sides(mentions: LateState, entities: LateState) -> Sides:
         return Sides(entities.tokens, mentions.tokens, entities.mask, mentions.mask, "crossed")
+
+
+def _affine(norm: nn.Module | None) -> Affine | None:
+    if not isinstance(norm, nn.LayerNorm):
+        return None
+    return Affine(norm.weight.detach().float().cpu(), norm.bias.detach().float().cpu(), norm.eps)

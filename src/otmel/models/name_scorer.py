@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from otmel.models.base import Scores, Side, State
+from otmel.models.composition import Composition
 from otmel.models.name_rows import name_scores
 
 
@@ -25,6 +26,10 @@ class NameScorer:
         assert entities.names is not None
         total = name_scores(mentions.names, entities.names)
         return Scores(total, {"N": total}, {"N": torch.ones_like(total)})
+
+    def composition(self) -> Composition:
+        """N alone."""
+        return Composition((), name_weight=1.0)
 
 
 def _named(side: Side) -> State:

@@ -14,6 +14,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from otmel.encoders import TwoTowerEncoder, Widths, build_encoder
 from otmel.models.base import LateState, Scores, Side, State
+from otmel.models.composition import Composition, Part
 from otmel.models.fusion import Fusion, summed
 from otmel.models.matching import Matching
 from otmel.models.name_rows import name_scores
@@ -167,6 +168,14 @@ class OTMEL(PreTrainedModel):
     def score(self, mentions: State, entities: State) -> Scores:
         """Eq. 25 for every pair."""
         return self.score_with_auxiliary(mentions, entities)[0]
+
+    def composition(self) -> Composition:
+        """Eq. 18, 24 and 25 as a value."""
+        parts = [] if self.fusion is None else [Part("F", dense=1.0)]
+        for name in self.matching:
+            match: Matching = self.matching[name]  # pyright: ignore[reportAssignmentType]
+            parts.append(Part(name, dense=0.5, late=0.5, formula=match.formula(), needs_image=name == "V"))
+        return Composition(tuple(parts), None if self.name_weight is None else float(self.name_weight.detach()))
 
     def score_with_auxiliary(self, mentions: State, entities: State) -> tuple[Scores, Tensor | None]:
         """Eq. 25 for every pair, and what Eq. 28 asks of the matching plans."""

@@ -1,0 +1,82 @@
+"""What mentions are ranked by: the whole score or one part of it alone, as a number or as an interval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from otmel.models.composition import Composition
+
+UNIT: Final = 2.0**-24
+"""Half the distance of 1 to the next float32."""
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """Bounds on one score per pair ``[M, n]``, float32, rounded outwards."""
+
+    lower: Float[Tensor, "M n"]
+    upper: Float[Tensor, "M n"]
+
+    @staticmethod
+    def around(middle: Float[Tensor, "M n"], slack: Float[Tensor, "M n"]) -> Interval:
+        """``middle ± slack``."""
+        return Interval(middle - slack, middle + slack)
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """One way of adding up the parts of a pair.
+
+    Attributes:
+        composition: the model's score.
+        alone: the one part that counts; ``None``: the whole score.
+    """
+
+    composition: Composition
+    alone: str | None = None
+
+    def total(self, parts: Float[Tensor, "X P"], share: Float[Tensor, " P"]) -> Float[Tensor, " P"]:
+        """The score from its parts, which stand in the order of ``composition.names``; float64."""
+        if self.alone is not None:
+            return parts[self.composition.names.index(self.alone)]
+        averaged = len(self.composition.parts)
+        total = torch.zeros(parts.shape[1], dtype=parts.dtype)
+        for row in parts[:averaged]:  # one after the other: the order of summation is the same for every pair
+            total = total + share * row
+        weight = self.composition.name_weight
+        return total if weight is None else total + weight * parts[averaged]
+
+    def interval(self, parts: Sequence[Interval], share: Float[Tensor, "M n"]) -> Interval:
+        """Bounds on the score from bounds on its parts, rounded outwards."""
+        if self.alone is not None:
+            one = parts[self.composition.names.index(self.alone)]
+            return _outwards(one.lower, one.upper, one.lower.abs() + one.upper.abs())
+        lower, upper, size = torch.zeros_like(share), torch.zeros_like(share), torch.zeros_like(share)
+        for one in parts[: len(self.composition.parts)]:
+            lower = lower + share * one.lower
+            upper = upper + share * one.upper
+            size = size + share * (one.lower.abs() + one.upper.abs())
+        weight = self.composition.name_weight
+        if weight is not None:
+            names = weight * parts[-1].lower  # known exactly, so a negative weight turns nothing round
+            lower, upper, size = lower + names, upper + names, size + names.abs()
+        return _outwards(lower, upper, size)
+
+
+def share(composition: Composition, both_images: Bool[Tensor, "..."]) -> Float[Tensor, "..."]:
+    """One over the number of averaged parts that a pair has (Eq. 25), in float64."""
+    always = sum(not part.needs_image for part in composition.parts)
+    visual = len(composition.parts) - always
+    return 1.0 / (always + visual * both_images.to(torch.float64)).clamp_min(1)
+
+
+def _outwards(lower: Tensor, upper: Tensor, size: Tensor) -> Interval:
+    """Room for the rounding of a dozen float32 operations on numbers of ``size``."""
+    room = 16 * UNIT * size
+    return Interval(lower - room, upper + room)

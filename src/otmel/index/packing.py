@@ -1,0 +1,56 @@
+"""From a model's state of some entities to a segment."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from otmel.index.names import NamePostings
+from otmel.index.segment import LateEntries, Segment, Vectors
+from otmel.kernels import Formula, Precision, pack
+from otmel.models.base import LateState, State
+from otmel.models.composition import Composition
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "int8": torch.int8}
+
+
+def packed(
+    state: State, rows: Int[Tensor, " n"], composition: Composition, precision: Precision = "float32"
+) -> Segment:
+    """A segment of the entities in ``state``.
+
+    Args:
+        state: the states of ``n`` entities.
+        rows: their rows in the graph.
+        composition: what the model's score is made of.
+        precision: in which the vectors and tokens are kept.
+    """
+    dense = {part.name: vectors(state.dense[part.name], precision) for part in composition.parts if part.dense}
+    late = {}
+    for part in composition.late:
+        assert part.formula is not None
+        late[part.name] = _late(state.late[part.name], part.formula, precision)
+    names = None if composition.name_weight is None or state.names is None else NamePostings.of(state.names)
+    return Segment(rows.long(), state.has_image.cpu(), dense, late, names)
+
+
+def vectors(matrix: Float[Tensor, "n d"], precision: Precision) -> Vectors:
+    """A matrix in a precision, with its rows' lengths rounded upwards."""
+    matrix = matrix.detach().float().cpu()
+    scales = None
+    numbers = matrix.to(_DTYPES[precision]) if precision != "int8" else matrix
+    if precision == "int8":
+        scales = matrix.abs().amax(1) / 127
+        numbers = (matrix / torch.where(scales > 0, scales, 1.0).unsqueeze(1)).round().to(torch.int8)
+    stored = Vectors(numbers.contiguous(), scales, torch.zeros(len(matrix)))
+    norms = stored.rows().double().norm(dim=1).float()
+    return Vectors(stored.numbers, scales, torch.nextafter(norms, torch.tensor(torch.inf)))
+
+
+def _late(state: LateState, formula: Formula, precision: Precision) -> LateEntries:
+    assert state.target is not None
+    tokens = formula.queries(state.tokens.detach().float().cpu())
+    made = pack(tokens, state.mask.cpu(), state.target.detach().float().cpu(), precision)
+    target = made.blocks.target.permute(0, 2, 1).reshape(-1, made.blocks.width).contiguous()
+    return LateEntries(made.blocks, made.slot_of_row(len(state)), target, target.new_zeros(len(target), 0))

@@ -1,0 +1,240 @@
+"""Exact search: every mention against every entity of an index, by bounds or by scanning.
+
+The way is chosen mention by mention: intervals from bounds first; where these leave too much in doubt, every late term
+is computed. Either way the answer is that of brute force over the exact scores, and comes with a certificate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from numpy.typing import NDArray
+from torch import Tensor
+
+from otmel.errors import OtmelError
+from otmel.index.blend import Blend, Interval
+from otmel.index.hunt import Found, Hunt
+from otmel.index.late import LateSearch
+from otmel.index.meeting import Meeting
+from otmel.index.mentions import Askers
+from otmel.index.segment import Segment
+from otmel.models.composition import Composition
+
+Method = Literal["auto", "bounds", "scan"]
+INTERVAL_BYTES = 2**28
+"""Memory for intervals; decides how many mentions are searched at once."""
+MOST_AT_ONCE = 64
+PAYS = 0.2
+"""Share of the entries up to which single pairs are cheaper than a scan."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is asked of every mention.
+
+    Attributes:
+        k: how many best entities.
+        gold: the gold entity's row per mention; −1 where there is none; ``None``: no ranks are asked for.
+        alone: parts to rank by alone, too.
+        method: ``auto`` bounds where it pays; ``bounds`` never scans, ``scan`` never bounds.
+    """
+
+    k: int
+    gold: Sequence[int] | NDArray[np.int64] | None = None
+    alone: tuple[str, ...] = ()
+    method: Method = "auto"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How an answer was proven.
+
+    Attributes:
+        pairs: entities that the mention was compared with.
+        scored: of these, how many had their late terms computed.
+        gap: by how much the last entity of the answer beats the best bound of all that was not scored.
+        method: ``bounds`` or ``scan``.
+    """
+
+    pairs: int
+    scored: int
+    gap: float
+    method: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One mention's answer.
+
+    Attributes:
+        rows: graph rows of the best entities, best first; ties go to the lower row.
+        scores: their scores ``[min(k, E)]``.
+        gold_score: the gold entity's score; NaN without one.
+        rank: 1 + entities above the gold entity, and how many others score the same; (0, 0) without one.
+        alone: part → the same by the part alone.
+        certificate: how it was proven.
+    """
+
+    rows: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    gold_score: float
+    rank: tuple[int, int]
+    alone: Mapping[str, tuple[int, int]]
+    certificate: Certificate
+
+
+@dataclass
+class Searcher:
+    """Searches the segments of an index.
+
+    Attributes:
+        composition: what a score is made of.
+        late: part → what computes and bounds its late term.
+        segments: all entities.
+    """
+
+    composition: Composition
+    late: Mapping[str, LateSearch]
+    segments: Sequence[Segment]
+    _rows: Int[Tensor, " N"] = field(init=False)
+    _start: list[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._rows = torch.cat([torch.zeros(0, dtype=torch.long), *(segment.rows for segment in self.segments)])
+        self._start = np.cumsum([0, *(len(segment) for segment in self.segments)]).tolist()
+        self._entry_of_row = torch.full((int(self._rows.max()) + 1 if len(self._rows) else 0,), -1)
+        alive = torch.nonzero(self._rows >= 0).flatten()
+        self._entry_of_row[self._rows[alive]] = alive
+        self._alive = len(alive)
+
+    def __len__(self) -> int:
+        return self._alive
+
+    def search(self, askers: Askers, query: Query) -> Iterator[Answer]:
+        """The answers to all mentions, in their order."""
+        blends = [Blend(self.composition), *(Blend(self.composition, part) for part in query.alone)]
+        step = max(1, min(MOST_AT_ONCE, INTERVAL_BYTES // (8 * len(blends) * max(len(self._rows), 1))))
+        for start in range(0, len(askers), step):
+            rows = slice(start, start + step)
+            gold = [-1] * len(askers[rows]) if query.gold is None else [int(row) for row in query.gold[rows]]
+            yield from _Batch(self, askers[rows], query, blends, self.entries(gold).tolist()).answers()
+
+    def entries(self, rows: Sequence[int]) -> Int[Tensor, " P"]:
+        """The entries of graph rows; −1 stays −1. Raises ``OtmelError`` for a row that the index does not hold."""
+        asked = torch.tensor(rows, dtype=torch.long)
+        inside = (asked >= 0) & (asked < len(self._entry_of_row))
+        entries = torch.full_like(asked, -1)
+        entries[inside] = self._entry_of_row[asked[inside]]
+        lost = torch.nonzero((asked >= 0) & (entries < 0)).flatten()
+        if len(lost):
+            raise OtmelError(f"entity row {int(asked[lost[0]])} is not among the {len(self):,} entities of the index")
+        return entries
+
+    def exact(self, meetings: Sequence[Meeting], mention: Tensor, entry: Tensor) -> tuple[Tensor, Tensor]:
+        """Parts ``[X, P]`` and share ``[P]`` of single pairs, whatever segment they lie in."""
+        parts = torch.zeros(len(self.composition.names), len(entry), dtype=torch.float64)
+        share = torch.zeros(len(entry), dtype=torch.float64)
+        for place, meeting in enumerate(meetings):
+            first, last = self._start[place], self._start[place + 1]
+            here = torch.nonzero((entry >= first) & (entry < last)).flatten()
+            if len(here):
+                parts[:, here], share[here] = meeting.exact(mention[here], entry[here] - first)
+        return parts, share
+
+    def meetings(self, askers: Askers) -> list[Meeting]:
+        """The mentions with every segment."""
+        return [Meeting(self.composition, self.late, askers, segment) for segment in self.segments]
+
+
+class _Batch:
+    """The search of some mentions at once."""
+
+    def __init__(
+        self, searcher: Searcher, askers: Askers, query: Query, blends: Sequence[Blend], gold: Sequence[int]
+    ) -> None:
+        self.searcher, self.askers, self.query, self.blends, self.gold = searcher, askers, query, blends, gold
+        self.meetings = searcher.meetings(askers)
+        self.method = ["scan" if query.method == "scan" else "bounds"] * len(askers)
+
+    def answers(self) -> Iterator[Answer]:
+        """The batch's answers."""
+        everyone = torch.arange(len(self.askers))
+        hunts = self._hunts(everyone, exactly=self.query.method == "scan" or not self._bounded)
+        self._round(hunts)
+        if self.query.method == "auto" and self._bounded:
+            limit = PAYS * max(len(self.searcher), 1)
+            lost = [row for row, of_one in enumerate(hunts) if any(hunt.open > limit for hunt in of_one)]
+            if lost:
+                for row, sharper in zip(lost, self._hunts(torch.tensor(lost), exactly=True), strict=True):
+                    hunts[row], self.method[row] = sharper, "scan"
+        while self._round(hunts):
+            pass
+        for row, of_one in enumerate(hunts):
+            yield self._answer(row, [hunt.found(self.searcher._rows) for hunt in of_one])
+
+    @property
+    def _bounded(self) -> bool:
+        return all(late.bounded for late in self.searcher.late.values())
+
+    def _hunts(self, mentions: Tensor, exactly: bool) -> list[list[Hunt]]:
+        """A hunt per mention and blend, over all segments."""
+        subset = self.askers[mentions]
+        found: list[list[Interval]] = [[] for _ in self.blends]
+        for meeting in self.searcher.meetings(subset):
+            parts, share = meeting.intervals(exactly)
+            dead = ~meeting.segment.alive
+            for blend, kept in zip(self.blends, found, strict=True):
+                one = blend.interval(parts, share)
+                self._check(one, mentions)
+                kept.append(Interval(*(side.masked_fill(dead, -torch.inf) for side in (one.lower, one.upper))))
+        joined = [Interval(_wide([i.lower for i in kept]), _wide([i.upper for i in kept])) for kept in found]
+        k = [self.query.k, *(0 for _ in self.query.alone)]
+        return [
+            [Hunt(one.lower[place], one.upper[place], k[b], self.gold[row]) for b, one in enumerate(joined)]
+            for place, row in enumerate(mentions.tolist())
+        ]
+
+    def _round(self, hunts: Sequence[Sequence[Hunt]]) -> bool:
+        """Score what all hunts want next; ``False`` when none wants anything."""
+        wanted = [[hunt.wanted() for hunt in of_one] for of_one in hunts]
+        entries = [torch.unique(torch.cat(of_one)) for of_one in wanted]
+        counts = torch.tensor([len(of_one) for of_one in entries])
+        if not int(counts.sum()):
+            return False
+        mention = torch.repeat_interleave(torch.arange(len(hunts)), counts)
+        parts, share = self.searcher.exact(self.meetings, mention, torch.cat(entries))
+        totals = [blend.total(parts, share).split(counts.tolist()) for blend in self.blends]
+        for row, of_one in enumerate(hunts):
+            for hunt, total in zip(of_one, totals, strict=True):
+                if len(entries[row]):
+                    hunt.take(entries[row], total[row])
+        return True
+
+    def _answer(self, row: int, found: Sequence[Found]) -> Answer:
+        whole = found[0]
+        has_gold = self.gold[row] >= 0
+        ranks = [(1 + one.greater, one.ties) if has_gold else (0, 0) for one in found]
+        scored = len(self.searcher) if self.method[row] == "scan" else max(one.scored for one in found)
+        return Answer(
+            rows=self.searcher._rows[whole.entries].numpy(),
+            scores=whole.scores.numpy(),
+            gold_score=whole.gold_score,
+            rank=ranks[0],
+            alone=dict(zip(self.query.alone, ranks[1:], strict=True)),
+            certificate=Certificate(len(self.searcher), scored, whole.gap, self.method[row]),
+        )
+
+    def _check(self, interval: Interval, mentions: Tensor) -> None:
+        bad = torch.nonzero(interval.upper.isnan() | interval.lower.isnan())
+        if len(bad):
+            where = f"mention {int(mentions[bad[0, 0]])} of the batch"
+            raise OtmelError("a score is NaN", where=where, cure="the model's weights or inputs hold NaN")
+
+
+def _wide(sides: list[Tensor]) -> Float[Tensor, "M N"]:
+    return torch.cat(sides, 1) if len(sides) != 1 else sides[0].clone()
