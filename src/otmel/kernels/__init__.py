@@ -3,6 +3,7 @@
 from otmel.kernels.formula import Affine, Formula
 from otmel.kernels.layout import LANES, LaneBlocks, Packed, Precision, Senders, pack
 from otmel.kernels.registry import Arithmetic, Kernel, Scoring, explained, kernels, select
+from otmel.kernels.workers import Workers, default_threads
 
 __all__ = [
     "LANES",
@@ -15,6 +16,8 @@ __all__ = [
     "Precision",
     "Scoring",
     "Senders",
+    "Workers",
+    "default_threads",
     "explained",
     "kernels",
     "pack",

@@ -1,0 +1,139 @@
+"""The assignment of Eq. 7 or Eq. 21 in lane layout ``[n, L, W]``: mention tokens, entity tokens, entities.
+
+Sums over mention tokens and over entity tokens are then sums over leading axes, and a whole tile is one number wide.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Protocol
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from otmel.kernels.alike import total
+from otmel.kernels.formula import Formula
+from otmel.kernels.lane_tile import LOG2E, Sent, Tile
+from otmel.ot import Attention, Sinkhorn, Transport
+
+_FAR = -1e30
+
+
+def weights(formula: Formula, mention: Sent, tile: Tile) -> Float[Tensor, "n L W"]:
+    """``A`` of ``g_i = Σ_j A_ij h_j``, with its rows as the formula has them; unspecified on padding, but finite."""
+    products = mention.products(tile)
+    if isinstance(formula.assignment, Attention):
+        products.sub_(products.amax(0)).exp2_()
+        return products.mul_(total(products.clone(), 0).reciprocal_())
+    return _transported(formula.assignment, products, tile)
+
+
+def _transported(transport: Transport, products: Float[Tensor, "n L W"], tile: Tile) -> Float[Tensor, "n L W"]:
+    solver = transport.solver
+    domain = (_LogDomain if solver.in_log_domain else _ExpDomain)(products, tile, solver)
+    v = domain.columns(None)
+    for _ in range(solver.iterations - 1):
+        v_next = domain.columns(domain.rows(v))
+        if solver.tolerance is not None:
+            moving = domain.drift(v, v_next).amax(0) > solver.tolerance
+            if not bool(moving.any()):
+                break
+            v_next = torch.where(moving, v_next, v)
+        v = v_next
+    plan, mass = domain.plan(v)
+    if transport.row_norm == "none":
+        return plan.mul_(domain.scaling(mass))
+    plan.mul_(_or_one(mass).reciprocal_())
+    if transport.row_norm == "sum":
+        return plan
+    return plan.div_(_or_one(total(plan.square(), 0)).sqrt_())
+
+
+class _Domain(Protocol):
+    """The steps of ``otmel.ot.transport`` in lane layout."""
+
+    def columns(self, u: Tensor | None) -> Float[Tensor, "n W"]: ...
+    def rows(self, v: Tensor) -> Float[Tensor, "L W"]: ...
+    def drift(self, v: Tensor, v_next: Tensor) -> Float[Tensor, "n W"]: ...
+    def plan(self, v: Tensor) -> tuple[Tensor, Tensor]: ...
+    def scaling(self, mass: Tensor) -> Float[Tensor, "L W"]: ...
+
+
+class _ExpDomain:
+    """On ``K = exp(−C/ε)`` itself, in float32."""
+
+    def __init__(self, products: Tensor, tile: Tile, solver: Sinkhorn) -> None:
+        self.kernel = products.sub_(LOG2E / (2 * solver.epsilon)).exp2_()
+        self.work = torch.empty_like(self.kernel)
+        self.share, self.count = tile.share, len(products)
+        self.row_power, self.column_power = solver.relax
+
+    def columns(self, u: Tensor | None) -> Tensor:
+        scaled = self.share if u is None else self.share * u
+        return _inverse_power(total(torch.mul(self.kernel, scaled, out=self.work), 1), self.column_power)
+
+    def rows(self, v: Tensor) -> Tensor:
+        scaled = (v / self.count)[:, None]
+        return _inverse_power(total(torch.mul(self.kernel, scaled, out=self.work), 0), self.row_power)
+
+    def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
+        return (v / v_next - 1).abs_()
+
+    def plan(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """``K b v``, in the place of ``K``, and its sums over the mention's tokens."""
+        plan = self.kernel.mul_((v / self.count)[:, None])
+        return plan, total(self.work.copy_(plan), 0)
+
+    def scaling(self, mass: Tensor) -> Tensor:
+        """``a u``, with which the rows of ``K b v`` become those of the plan."""
+        return self.share * _inverse_power(mass, self.row_power)
+
+
+class _LogDomain:
+    """On logarithms in float64, for small ε."""
+
+    def __init__(self, products: Tensor, tile: Tile, solver: Sinkhorn) -> None:
+        # Products are scaled for exp2; the cost stays within [0, 1] as in ``cosine_cost``.
+        cosine = products.double() * (2 * solver.epsilon / LOG2E)
+        self.kernel = (1 - cosine).mul_(0.5).clamp_(0, 1) * (-1 / solver.epsilon)
+        self.log_share = torch.where(tile.live, tile.share.double(), 1.0).log().masked_fill(~tile.live, _FAR)
+        self.log_count = math.log(len(products))
+        self.row_power, self.column_power = solver.relax
+
+    def columns(self, u: Tensor | None) -> Tensor:
+        scaled = self.log_share if u is None else self.log_share + u
+        return -self.column_power * _log_sum(self.kernel + scaled, 1)
+
+    def rows(self, v: Tensor) -> Tensor:
+        return -self.row_power * _log_sum(self.kernel + (v - self.log_count)[:, None], 0)
+
+    def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
+        return torch.expm1(v - v_next).abs_()
+
+    def plan(self, v: Tensor) -> tuple[Tensor, Tensor]:
+        """As the other domain, but every row divided by its largest entry, which ``scaling`` gives back."""
+        logs = self.kernel + (v - self.log_count)[:, None]
+        self.largest = logs.amax(0)
+        plan = logs.sub_(self.largest).exp_()
+        return plan.float(), total(plan, 0).float()
+
+    def scaling(self, mass: Tensor) -> Tensor:
+        """``a u``, times what the rows were divided by."""
+        u = -self.row_power * (mass.double().log_() + self.largest)
+        return (self.log_share + u + self.largest).exp_().float()
+
+
+def _log_sum(terms: Tensor, axis: int) -> Tensor:
+    largest = terms.amax(axis, keepdim=True)
+    return total(terms.sub_(largest).exp_(), axis).log_().add_(largest.squeeze(axis))
+
+
+def _inverse_power(sums: Tensor, power: float) -> Tensor:
+    # A sum is 0 only in a lane without tokens, or where every entry underflows.
+    safe = torch.where(sums > 0, sums, 1.0)
+    return safe.reciprocal_() if power == 1 else safe.pow_(-power)
+
+
+def _or_one(sums: Tensor) -> Tensor:
+    return torch.where(sums > 0, sums, 1.0)

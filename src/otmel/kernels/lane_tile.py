@@ -1,0 +1,123 @@
+"""What the kernel ``lanes`` works on: sixteen-lane blocks put side by side, channels first, and one mention."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from otmel.kernels.alike import WIDE, product
+from otmel.kernels.formula import Formula
+from otmel.kernels.layout import LANES, LaneBlocks, Senders
+from otmel.ot import Attention
+from otmel.ot.cost import unit
+
+LOG2E = math.log2(math.e)
+
+
+@dataclass(frozen=True)
+class Tile:
+    """``W`` entities side by side; ``L`` is the length of the longest.
+
+    Attributes:
+        tokens: the tokens as they are, zero on padding.
+        compared: what meets the keys: the tokens, scaled to length one where the formula is a transport.
+        share: ``1/L_e`` on content, 0 on padding.
+        live: what is content.
+        target: ``t_e``.
+        padded: whether there is any padding.
+    """
+
+    tokens: Float[Tensor, "d L W"]
+    compared: Float[Tensor, "d c"]
+    share: Float[Tensor, "L W"]
+    live: Bool[Tensor, "L W"]
+    target: Float[Tensor, "d W"]
+    padded: bool
+
+    @staticmethod
+    def of(formula: Formula, tokens: Float[Tensor, "L d W"], lengths: Int[Tensor, " W"], target: Tensor) -> Tile:
+        """A tile from gathered tokens, which may hold anything where there is no content."""
+        live = torch.arange(len(tokens))[:, None] < lengths
+        padded = not bool(live.all())
+        if padded:
+            tokens = tokens.masked_fill(~live[:, None], 0)
+        share = live / lengths.clamp_min(1)
+        tokens = tokens.movedim(1, 0).contiguous()
+        attention = isinstance(formula.assignment, Attention)
+        compared = tokens if attention else unit(tokens.movedim(0, -1)).movedim(-1, 0).contiguous()
+        return Tile(tokens, compared.flatten(1), share, live, target.contiguous(), padded)
+
+    @property
+    def present(self) -> Bool[Tensor, " W"]:
+        """Lanes that hold an entity with tokens."""
+        return self.live[0]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One mention's tokens, at its own length ``n``.
+
+    Attributes:
+        keys: ``K``, scaled by all that multiplies an inner product: ``log2(e)/(2ε)`` over its length, or ``1/√d``.
+        values: ``Hᵀ``.
+    """
+
+    keys: Float[Tensor, "n d"]
+    values: Float[Tensor, "d n"]
+
+    @staticmethod
+    def of(formula: Formula, mentions: Senders, row: int) -> Sent | None:
+        """The mention in that row; ``None`` if it has no tokens."""
+        length = int(mentions.lengths[row])
+        if not length:
+            return None
+        keys, values = mentions.keys[row, :length].float(), mentions.values[row, :length].float()
+        if isinstance(formula.assignment, Attention):
+            keys = keys * (LOG2E / math.sqrt(keys.shape[1]))
+        else:
+            keys = unit(keys) * (LOG2E / (2 * formula.assignment.solver.epsilon))
+        return Sent(keys.contiguous(), values.T.contiguous())
+
+    def products(self, tile: Tile) -> Float[Tensor, "n L W"]:
+        """The keys' scaled inner products with every token of the tile."""
+        return product(self.keys, tile.compared).view(-1, *tile.share.shape)
+
+
+def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
+    """The ``WIDE / LANES`` blocks from ``first`` on as a tile; lanes beyond the last block are empty."""
+    count = min(WIDE // LANES, len(entities) - first)
+    blocks = [entities.block(first + n) for n in range(count)]
+    tokens = torch.zeros(max(len(block) for block in blocks), entities.width, WIDE)
+    for n, block in enumerate(blocks):
+        tokens[: len(block), :, n * LANES : (n + 1) * LANES] = block
+    return _filled_up(
+        formula, tokens, entities.lengths[first : first + count], entities.target[first : first + count].movedim(0, 1)
+    )
+
+
+def slot_tile(formula: Formula, entities: LaneBlocks, slots: Int[Tensor, " p"]) -> Tile:
+    """At most ``WIDE`` slots as a tile."""
+    block, lane = slots // LANES, slots % LANES
+    longest = max(int(entities.longest[block].max()), 1)
+    rows = torch.arange(longest)[:, None].minimum(entities.longest[block] - 1).clamp_min(0)
+    first = entities.start[block] + rows * (entities.width * LANES) + lane
+    at = first[:, None] + torch.arange(entities.width)[:, None] * LANES
+    gathered = entities.tokens[at].float()
+    if entities.scales is not None:
+        scales = entities.scales[entities.start[block] // entities.width + rows * LANES + lane]
+        gathered = gathered * scales[:, None]
+    tokens = torch.zeros(longest, entities.width, WIDE)
+    tokens[..., : len(slots)] = gathered
+    target = entities.target[block, :, lane].T
+    return _filled_up(formula, tokens, entities.lengths[block, lane], target)
+
+
+def _filled_up(formula: Formula, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tile:
+    lengths, target = lengths.flatten().long(), target.flatten(1)
+    missing = WIDE - len(lengths)
+    lengths = torch.cat([lengths, lengths.new_zeros(missing)])
+    return Tile.of(formula, tokens, lengths, torch.cat([target, target.new_zeros(len(target), missing)], 1))
