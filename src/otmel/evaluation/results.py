@@ -93,6 +93,28 @@ class SliceResult(Settings):
     measures: Values
 
 
+class SearchRecord(Settings):
+    """How the answers of an evaluation were found; none of it changes a figure.
+
+    Attributes:
+        kernels: late part → the kernel that computed it.
+        precision: in which the entities' states were kept.
+        pairs: pairs of a mention and an entity that were compared.
+        scored: of these, how many had their late terms computed; the others were decided by bounds.
+        scanned: mentions for which bounds did not pay.
+        seconds: wall time of the search alone.
+        pairs_per_second: rate.
+    """
+
+    kernels: dict[str, str]
+    precision: str
+    pairs: int
+    scored: int
+    scanned: int
+    seconds: float
+    pairs_per_second: float | None
+
+
 class EvaluationResult(Settings):
     """Everything an evaluation found but the rows per mention. Measures are fractions (MR: a rank).
 
@@ -106,6 +128,7 @@ class EvaluationResult(Settings):
         seconds: wall time of the evaluation.
         mentions_per_second: rate.
         versions: package → version.
+        search: how the ranks were found.
     """
 
     system: System
@@ -117,6 +140,7 @@ class EvaluationResult(Settings):
     seconds: float | None = None
     mentions_per_second: float | None = None
     versions: dict[str, str] = Field(default_factory=dict)
+    search: SearchRecord | None = None
 
     @property
     def headline(self) -> Values:

@@ -17,7 +17,9 @@ from otmel.data.records import Mention
 from otmel.evaluation.files import Evaluation, mention_results
 from otmel.evaluation.gold import gold_rows
 from otmel.evaluation.results import System, Task, summarise
-from otmel.evaluation.scan import encoded, scanned
+from otmel.evaluation.scan import encoded
+from otmel.evaluation.search import Query, searched
+from otmel.index.index import EntityIndex
 from otmel.models.base import Scorer
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.name_scorer import NameScorer
@@ -55,14 +57,17 @@ class Contest:
         with progress("encoding entities", len(entity_rows)) as advance:
             entities = encoded(scorer.encode_entities, entity_rows, device=device, advance=advance)
         mentions = encoded(scorer.encode_mentions, mention_rows, device=device)
-        gold = gold_rows(self.mentions, self.graph)
-        ids = [m.id or m.name for m in self.mentions]
+        composition = scorer.composition()
+        names = composition.names if len(composition.names) > 1 else ()
+        gold, ids = gold_rows(self.mentions, self.graph), [m.id or m.name for m in self.mentions]
+        index = EntityIndex.of(entities, composition)
         with progress("scoring", len(mention_rows)) as advance:
-            found, alone = scanned(scorer, mentions, entities, gold, k=KEPT, ids=ids, parts=True, advance=advance)
-        summary = summarise(found.ranks, self.mentions, self.graph)
-        parts = alone if len(alone) > 1 else {}
-        result = summary.result(system, self.task, parts).timed(time.monotonic() - start)
-        return Evaluation(result, mention_results(self.mentions, found, self.graph))
+            query = Query(KEPT, gold, alone=names, ids=ids)
+            seen = searched(index, mentions, query, advance=advance)
+        summary = summarise(seen.found.ranks, self.mentions, self.graph)
+        result = summary.result(system, self.task, seen.alone).timed(time.monotonic() - start)
+        result = result.model_copy(update={"search": seen.record})
+        return Evaluation(result, mention_results(self.mentions, seen.found, self.graph))
 
 
 def evaluate(run: str | Path, dataset: Dataset, split: str = "dev") -> Evaluated:

@@ -77,6 +77,12 @@ class EntityIndex:
         """Late part → the name of its kernel."""
         return {part: late.kernel.name for part, late in self._searcher.late.items()}
 
+    @property
+    def precision(self) -> str:
+        """In which the entities' states are kept."""
+        vectors = [one for segment in self.segments for one in segment.dense.values()]
+        return str(vectors[0].numbers.dtype).removeprefix("torch.") if vectors else "float32"
+
     def search(self, mentions: State, query: Query) -> Iterator[Answer]:
         """The answers to all mentions, in their order: exact, whatever ``query.method`` says.
 

@@ -44,6 +44,8 @@ class LateSearch:
 
     def scores(self, senders: Senders, entries: LateEntries) -> Float[Tensor, "M n"]:
         """The late scores of every pair, the same bits as ``pairs`` gives."""
+        if not len(entries.blocks):
+            return torch.zeros(len(senders), len(entries.slot))
         return by_entry(self.scoring.tile(senders, entries.blocks), entries)
 
     def bounds(self, senders: Senders, entries: LateEntries) -> tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]:

@@ -42,12 +42,14 @@ class Query:
         gold: the gold entity's row per mention; −1 where there is none; ``None``: no ranks are asked for.
         alone: parts to rank by alone, too.
         method: ``auto`` bounds where it pays; ``bounds`` never scans, ``scan`` never bounds.
+        ids: what to call the mentions in errors; by default their numbers.
     """
 
     k: int
     gold: Sequence[int] | NDArray[np.int64] | None = None
     alone: tuple[str, ...] = ()
     method: Method = "auto"
+    ids: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,9 +122,7 @@ class Searcher:
         blends = [Blend(self.composition), *(Blend(self.composition, part) for part in query.alone)]
         step = max(1, min(MOST_AT_ONCE, INTERVAL_BYTES // (8 * len(blends) * max(len(self._rows), 1))))
         for start in range(0, len(askers), step):
-            rows = slice(start, start + step)
-            gold = [-1] * len(askers[rows]) if query.gold is None else [int(row) for row in query.gold[rows]]
-            yield from _Batch(self, askers[rows], query, blends, self.entries(gold).tolist()).answers()
+            yield from _Batch(self, askers, query, blends, slice(start, start + step)).answers()
 
     def entries(self, rows: Sequence[int]) -> Int[Tensor, " P"]:
         """The entries of graph rows; −1 stays −1. Raises ``OtmelError`` for a row that the index does not hold."""
@@ -154,12 +154,13 @@ class Searcher:
 class _Batch:
     """The search of some mentions at once."""
 
-    def __init__(
-        self, searcher: Searcher, askers: Askers, query: Query, blends: Sequence[Blend], gold: Sequence[int]
-    ) -> None:
-        self.searcher, self.askers, self.query, self.blends, self.gold = searcher, askers, query, blends, gold
-        self.meetings = searcher.meetings(askers)
-        self.method = ["scan" if query.method == "scan" else "bounds"] * len(askers)
+    def __init__(self, searcher: Searcher, askers: Askers, query: Query, blends: Sequence[Blend], rows: slice) -> None:
+        self.searcher, self.query, self.blends, self.first = searcher, query, blends, rows.start
+        self.askers = askers[rows]
+        gold = [-1] * len(self.askers) if query.gold is None else [int(row) for row in query.gold[rows]]
+        self.gold = searcher.entries(gold).tolist()
+        self.meetings = searcher.meetings(self.askers)
+        self.method = ["scan" if query.method == "scan" else "bounds"] * len(self.askers)
 
     def answers(self) -> Iterator[Answer]:
         """The batch's answers."""
@@ -232,7 +233,8 @@ class _Batch:
     def _check(self, interval: Interval, mentions: Tensor) -> None:
         bad = torch.nonzero(interval.upper.isnan() | interval.lower.isnan())
         if len(bad):
-            where = f"mention {int(mentions[bad[0, 0]])} of the batch"
+            number = self.first + int(mentions[bad[0, 0]])
+            where = f"mention {number if self.query.ids is None else self.query.ids[number]}"
             raise OtmelError("a score is NaN", where=where, cure="the model's weights or inputs hold NaN")
 
 

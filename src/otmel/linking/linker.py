@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.errors import CheckpointError
-from otmel.evaluation.scan import cut, encoded, scanned
+from otmel.evaluation.scan import encoded
+from otmel.index.index import EntityIndex
+from otmel.index.search import Query
 from otmel.inputs import InputProcessor
 from otmel.linking.explain import explained
 from otmel.linking.explanation import Explanation
@@ -68,9 +69,8 @@ class Linker:
         self.findings = Findings()
         table = entity_table(graph, self.processor, bundle.vectorizer)
         with progress("encoding entities", len(table)) as advance:
-            self.entities: State = encoded(
-                bundle.model.encode_entities, table, device=bundle.model.device, advance=advance
-            )
+            entities = encoded(bundle.model.encode_entities, table, device=bundle.model.device, advance=advance)
+        self.index = EntityIndex.of(entities, bundle.model.composition())
 
     @classmethod
     def load(cls, run: str | Path, graph: KnowledgeGraph | str | Path) -> Linker:
@@ -162,30 +162,27 @@ class Linker:
             if not seen:
                 note_unseen(mention, place, one, sees=self.sees)
         # One more than asked for: the margin needs a second.
-        best, _ = scanned(model, states, self.entities, [-1] * len(mentions), k=max(options.k, 2))
         links = []
-        for row, mention in enumerate(mentions):
-            rows = self._own_candidates(mention) if options.given_candidates and mention.candidates else best.rows[row]
-            ranked = self._scored(cut(states[row : row + 1]), np.asarray(rows, dtype=np.int64))
+        for row, answer in enumerate(self.index.search(states, Query(max(options.k, 2)))):
+            mention = mentions[row]
+            own = options.given_candidates and mention.candidates
+            rows = self._own_candidates(mention) if own else answer.rows.tolist()
+            ranked = self._scored(states[row : row + 1], rows)
             links.append(self._link(mention, ranked, found[row], options.k))
         return links
 
     def _own_candidates(self, mention: Mention) -> list[int]:
         return [self.graph.row(entity_id) for entity_id in dict.fromkeys(mention.candidates) if entity_id in self.graph]
 
-    def _scored(self, mention: State, rows: np.ndarray) -> list[Candidate]:
-        """The entities in ``rows`` with their scores and parts, best first.
-
-        Scored anew, one mention at a time: what a mention's answer says does not depend on the rest of its batch.
-        """
-        if not len(rows):
-            return []
-        scores = self.bundle.model.score(mention, cut(self.entities[torch.as_tensor(rows)]))
-        added = {part: (value.double() * scores.share[part].double())[0] for part, value in scores.parts.items()}
-        candidates = []
-        for column, row in enumerate(rows.tolist()):
-            own = {part: float(values[column]) for part, values in added.items()}
-            candidates.append(Candidate(self.graph[row].id, self.graph[row].name, sum(own.values()), own))
+    def _scored(self, mention: State, rows: list[int]) -> list[Candidate]:
+        """The entities in ``rows`` with their scores and parts, best first; ties go to the lower row."""
+        pairs = torch.zeros(len(rows), dtype=torch.long), torch.tensor(rows, dtype=torch.long)
+        added = self.index.contributions(mention, pairs).T.tolist()
+        names, entities = self.index.composition.names, [self.graph[row] for row in rows]
+        candidates = [
+            Candidate(entity.id, entity.name, sum(own), dict(zip(names, own, strict=True)))
+            for entity, own in zip(entities, added, strict=True)
+        ]
         order = sorted(range(len(rows)), key=lambda i: (-candidates[i].score, rows[i]))
         return [candidates[i] for i in order]
 

@@ -94,6 +94,6 @@ class Scorer(Protocol):
         """Every mention against every entity."""
         ...
 
-    def composition(self) -> Composition | None:
-        """What the score is made of, for the index; ``None`` for a model that can only be scanned through ``score``."""
+    def composition(self) -> Composition:
+        """What the score is made of: all that an index needs to know of the model."""
         ...

@@ -13,7 +13,9 @@ from otmel.data.dataset import Dataset
 from otmel.encoders import TwoTowerEncoder, load_encoder
 from otmel.errors import ConfigurationError
 from otmel.evaluation.measures import MRR, Hit
-from otmel.evaluation.scan import encoded, scanned
+from otmel.evaluation.scan import encoded
+from otmel.evaluation.search import Query, searched
+from otmel.index.index import EntityIndex
 from otmel.inputs.pretrained import quiet
 from otmel.models.bundle import Bundle
 from otmel.models.names import NameVectorizer, names_of
@@ -123,7 +125,8 @@ def validated_by_ranking(model: OTMEL, material: Material) -> dict[str, float]:
     """H@1 and MRR of the validation mentions against the whole graph, realistic ranks."""
     entities = encoded(model.encode_entities, material.entities, device=model.device)
     mentions = encoded(model.encode_mentions, material.validation, device=model.device)
-    found, _ = scanned(model, mentions, entities, material.validation_gold, k=1)
+    index = EntityIndex.of(entities, model.composition())
+    found = searched(index, mentions, Query(0, material.validation_gold)).found
     ranks = found.ranks[found.ranks.ranked].realistic
     return {"mrr": MRR(ranks), "h1": Hit(1)(ranks)}
 
