@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from jaxtyping import Float, Int
@@ -10,6 +11,8 @@ from torch import Tensor
 
 from otmel.index.segment import LateEntries
 from otmel.kernels import Formula, Kernel, Scoring, Senders
+from otmel.kernels.bounds import LateBounds, Part, bounds
+from otmel.kernels.bounds_mentions import Prepared
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,10 +29,10 @@ class LateSearch:
     scoring: Scoring
     formula: Formula
 
-    @property
-    def bounded(self) -> bool:
-        """Whether ``bounds`` has anything to say."""
-        return False
+    @cached_property
+    def bounder(self) -> LateBounds | None:
+        """Bounds on the term; ``None`` where nothing is proven of the formula."""
+        return bounds(self.formula)
 
     def pairs(
         self, senders: Senders, entries: LateEntries, mention: Int[Tensor, " P"], entry: Int[Tensor, " P"]
@@ -48,9 +51,12 @@ class LateSearch:
             return torch.zeros(len(senders), len(entries.slot))
         return by_entry(self.scoring.tile(senders, entries.blocks), entries)
 
-    def bounds(self, senders: Senders, entries: LateEntries) -> tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]:
-        """Bounds on the late scores of every pair."""
-        raise NotImplementedError
+    def bounds(self, prepared: Prepared, entries: LateEntries) -> tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]:
+        """Bounds on the late scores of every pair, as the kernel would give them."""
+        assert self.bounder is not None
+        part = Part(entries.target, entries.blocks.lengths.flatten(), entries.described)
+        lower, upper = self.bounder.interval(prepared, part, self.kernel.tolerance)
+        return by_entry(lower, entries), by_entry(upper, entries)
 
 
 def by_entry(by_slot: Float[Tensor, "M S"], entries: LateEntries) -> Float[Tensor, "M n"]:

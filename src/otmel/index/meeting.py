@@ -8,7 +8,7 @@ batch, the neighbours in the segment, or the order in which pairs are asked for.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -19,6 +19,7 @@ from otmel.index.blend import UNIT, Interval, share
 from otmel.index.late import LateSearch
 from otmel.index.mentions import Askers
 from otmel.index.segment import Segment
+from otmel.kernels.bounds_mentions import Prepared
 from otmel.models.composition import Composition, Part
 
 GATHERED = 2**21
@@ -34,12 +35,14 @@ class Meeting:
         late: part → what computes and bounds its late term.
         askers: ``M`` mentions.
         segment: ``n`` entries.
+        prepared: part → the mentions as the bounds see them; empty where nothing is bounded.
     """
 
     composition: Composition
     late: Mapping[str, LateSearch]
     askers: Askers
     segment: Segment
+    prepared: Mapping[str, Prepared] = field(default_factory=dict)
 
     def exact(self, mention: Int[Tensor, " P"], entry: Int[Tensor, " P"]) -> tuple[Tensor, Tensor]:
         """Parts ``[X, P]`` and share ``[P]`` of the pairs ``(mention[p], entry[p])``, float64."""
@@ -104,5 +107,5 @@ class Meeting:
         late = self.late[part.name]
         if exactly:
             return Interval.around(middle + part.late * late.scores(senders, entries), slack)
-        lower, upper = late.bounds(senders, entries)
+        lower, upper = late.bounds(self.prepared[part.name], entries)
         return Interval(middle + part.late * lower - slack, middle + part.late * upper + slack)

@@ -8,11 +8,15 @@ from torch import Tensor
 
 from otmel.index.names import NamePostings
 from otmel.index.segment import LateEntries, Segment, Vectors
-from otmel.kernels import Formula, Precision, pack
+from otmel.kernels import Formula, LaneBlocks, Precision, pack
+from otmel.kernels.bounds import LateBounds, bounds
 from otmel.models.base import LateState, State
 from otmel.models.composition import Composition
 
 _DTYPES = {"float32": torch.float32, "float16": torch.float16, "int8": torch.int8}
+
+DESCRIBED = 1024
+"""Entities described at once."""
 
 
 def packed(
@@ -50,7 +54,19 @@ def vectors(matrix: Float[Tensor, "n d"], precision: Precision) -> Vectors:
 
 def _late(state: LateState, formula: Formula, precision: Precision) -> LateEntries:
     assert state.target is not None
-    tokens = formula.queries(state.tokens.detach().float().cpu())
-    made = pack(tokens, state.mask.cpu(), state.target.detach().float().cpu(), precision)
-    target = made.blocks.target.permute(0, 2, 1).reshape(-1, made.blocks.width).contiguous()
-    return LateEntries(made.blocks, made.slot_of_row(len(state)), target, target.new_zeros(len(target), 0))
+    tokens, mask = formula.queries(state.tokens.detach().float().cpu()), state.mask.cpu()
+    target, bound = state.target.detach().float().cpu(), bounds(formula)
+    # Alike neighbours have tight bounds; what bounds may rely on is said of the tokens as they are stored.
+    order = torch.arange(len(state)) if bound is None else torch.argsort(bound.describe(tokens, mask, target)[:, 0])
+    made = pack(tokens[order], mask[order], target[order], precision)
+    slot = torch.full((len(state),), -1, dtype=torch.int32)
+    slot[order] = made.slot_of_row(len(state)).int()
+    rows = made.blocks.target.permute(0, 2, 1).reshape(-1, made.blocks.width).contiguous()
+    return LateEntries(made.blocks, slot, rows, _described(bound, made.blocks))
+
+
+def _described(bound: LateBounds | None, blocks: LaneBlocks) -> Float[Tensor, "S c"]:
+    slots = torch.arange(blocks.lengths.numel())
+    if bound is None or not len(slots):
+        return torch.zeros(len(slots), 1)
+    return torch.cat([bound.describe(*blocks.unpacked(some)) for some in slots.split(DESCRIBED)])

@@ -146,9 +146,19 @@ class Searcher:
                 parts[:, here], share[here] = meeting.exact(mention[here], entry[here] - first)
         return parts, share
 
-    def meetings(self, askers: Askers) -> list[Meeting]:
-        """The mentions with every segment."""
-        return [Meeting(self.composition, self.late, askers, segment) for segment in self.segments]
+    def meetings(self, askers: Askers, bounded: bool = False) -> list[Meeting]:
+        """The mentions with every segment; ``bounded``: ready to be bounded."""
+        prepared = {
+            part: late.bounder.prepare(askers.senders[part])
+            for part, late in (self.late.items() if bounded else ())
+            if late.bounder is not None
+        }
+        return [Meeting(self.composition, self.late, askers, segment, prepared) for segment in self.segments]
+
+    @property
+    def bounded(self) -> bool:
+        """Whether every late term has bounds."""
+        return all(late.bounder is not None for late in self.late.values())
 
 
 class _Batch:
@@ -160,14 +170,15 @@ class _Batch:
         gold = [-1] * len(self.askers) if query.gold is None else [int(row) for row in query.gold[rows]]
         self.gold = searcher.entries(gold).tolist()
         self.meetings = searcher.meetings(self.askers)
-        self.method = ["scan" if query.method == "scan" else "bounds"] * len(self.askers)
+        self.bounds_first = query.method != "scan" and searcher.bounded
+        self.method = ["bounds" if self.bounds_first else "scan"] * len(self.askers)
 
     def answers(self) -> Iterator[Answer]:
         """The batch's answers."""
         everyone = torch.arange(len(self.askers))
-        hunts = self._hunts(everyone, exactly=self.query.method == "scan" or not self._bounded)
+        hunts = self._hunts(everyone, exactly=not self.bounds_first)
         self._round(hunts)
-        if self.query.method == "auto" and self._bounded:
+        if self.query.method == "auto" and self.bounds_first:
             limit = PAYS * max(len(self.searcher), 1)
             lost = [row for row, of_one in enumerate(hunts) if any(hunt.open > limit for hunt in of_one)]
             if lost:
@@ -178,15 +189,11 @@ class _Batch:
         for row, of_one in enumerate(hunts):
             yield self._answer(row, [hunt.found(self.searcher._rows) for hunt in of_one])
 
-    @property
-    def _bounded(self) -> bool:
-        return all(late.bounded for late in self.searcher.late.values())
-
     def _hunts(self, mentions: Tensor, exactly: bool) -> list[list[Hunt]]:
         """A hunt per mention and blend, over all segments."""
         subset = self.askers[mentions]
         found: list[list[Interval]] = [[] for _ in self.blends]
-        for meeting in self.searcher.meetings(subset):
+        for meeting in self.searcher.meetings(subset, bounded=not exactly):
             parts, share = meeting.intervals(exactly)
             dead = ~meeting.segment.alive
             for blend, kept in zip(self.blends, found, strict=True):

@@ -49,16 +49,16 @@ class LateEntries:
     """The entities' side of one late term.
 
     Attributes:
-        blocks: the tokens, in lane blocks sorted by length, and within a length by ``spread``.
+        blocks: the tokens, in lane blocks sorted by length, and within a length by what ``described`` says.
         slot: the slot of each entry; −1 for one without tokens.
         target: ``t_e`` of Eq. 24 by slot, row after row; zero where a slot is empty.
-        spread: by slot: what bounds on the term need to know of an entity (columns as ``LateBounds`` says).
+        described: by slot, what bounds on the term need to know of an entity (``LateBounds.describe``).
     """
 
     blocks: LaneBlocks
     slot: Int[Tensor, " n"]
     target: Float[Tensor, "S d"]
-    spread: Float[Tensor, "S c"]
+    described: Float[Tensor, "S c"]
 
 
 @dataclass(frozen=True)
