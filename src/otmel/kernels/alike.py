@@ -8,32 +8,63 @@ alike, ways of fixed shape take over, and the log says so.
 from __future__ import annotations
 
 import logging
+import math
+import threading
 from functools import cache
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-WIDE = 64
-"""Lanes of a tile: a whole number of the widest vectors times the unrolling of torch's sums."""
+WIDTHS = (32, 64)
+"""Lanes that a tile may have: whole numbers of vectors times the unrolling of torch's sums, for AVX2 and AVX-512."""
 
 _COPIES = (1, 2, 3, 10, 45)
 
 log = logging.getLogger(__name__)
 
 
-def product(left: Float[Tensor, "n k"], right: Float[Tensor, "k c"]) -> Float[Tensor, "n c"]:
-    """``left @ right``, every column as if it stood alone. ``c`` is a multiple of ``WIDE``."""
+class Room(threading.local):
+    """Memory that a thread uses again and again: fresh memory of this size costs more than the work done in it."""
+
+    def __init__(self) -> None:
+        self._held: dict[str, Tensor] = {}
+
+    def __call__(self, name: str, *shape: int) -> Tensor:
+        """A tensor of that shape, holding anything; it lasts until the next call with this name."""
+        count = math.prod(shape)
+        if name not in self._held or self._held[name].numel() < count:
+            self._held[name] = torch.empty(count)
+        return self._held[name][:count].view(shape)
+
+
+room = Room()
+
+
+@cache
+def wide() -> int:
+    """How many lanes a tile has: the fewest with which sums treat them alike."""
+    for width in WIDTHS:
+        if _sums_alike(width):
+            return width
+    _refused("sums")
+    return WIDTHS[-1]
+
+
+def product(left: Float[Tensor, "n k"], right: Float[Tensor, "k c"], name: str) -> Float[Tensor, "n c"]:
+    """``left @ right`` in the room of that name, every column as if it stood alone. ``c`` is a multiple of a width."""
+    made = room(name, len(left), right.shape[1])
     if _product_alike(*left.shape):
-        return left @ right
-    return torch.cat([left @ part.contiguous() for part in right.split(WIDE, 1)], 1)
+        return torch.mm(left, right, out=made)
+    width = wide()
+    for first in range(0, right.shape[1], width):
+        made[:, first : first + width] = left @ right[:, first : first + width].contiguous()
+    return made
 
 
 def total(terms: Float[Tensor, "..."], axis: int) -> Tensor:
-    """The sum over ``axis``, the same whether zeros follow or not. Destroys ``terms``; the last axis is no smaller than
-    ``WIDE``, and is not summed.
-    """
-    return terms.sum(axis) if _sums_alike() else halved(terms, axis)
+    """The sum over ``axis``, which is not the last; the same whether zeros follow or not."""
+    return terms.sum(axis) if _sums_alike(wide()) else halved(terms.clone(), axis)
 
 
 def halved(terms: Tensor, axis: int) -> Tensor:
@@ -51,23 +82,23 @@ def halved(terms: Tensor, axis: int) -> Tensor:
 def _product_alike(rows: int, depth: int) -> bool:
     draw = torch.Generator().manual_seed(rows * 1009 + depth)
     left, column = torch.randn(rows, depth, generator=draw), torch.randn(depth, 1, generator=draw)
-    alone = left @ column.repeat(1, WIDE)
-    alike = all(torch.equal(left @ column.repeat(1, WIDE * n), alone[:, :1].repeat(1, WIDE * n)) for n in _COPIES)
+    alone = (left @ column.repeat(1, WIDTHS[0]))[:, :1]
+    alike = all(bool((left @ column.repeat(1, WIDTHS[0] * n) == alone).all()) for n in _COPIES)
     return alike or _refused(f"the product [{rows}, {depth}] x [{depth}, n]")
 
 
 @cache
-def _sums_alike() -> bool:
+def _sums_alike(width: int) -> bool:
     draw = torch.Generator().manual_seed(0)
     for rows in (1, 2, 3, 7, 17, 40, 50, 77):
         terms = torch.randn(rows, 1, 1, generator=draw)
-        alone = terms.repeat(1, 1, WIDE).sum(0)[0, 0]
+        alone = terms.repeat(1, 1, width).sum(0)[0, 0]
         for after in (0, 1, 3, 30):
             padded = torch.cat([terms, torch.zeros(after, 1, 1)])
             for n in _COPIES:
-                first, second = padded.repeat(1, n, WIDE).sum(0), padded.movedim(0, 1).repeat(n, 1, WIDE).sum(1)
+                first, second = padded.repeat(1, n, width).sum(0), padded.movedim(0, 1).repeat(n, 1, width).sum(1)
                 if not (bool((first == alone).all()) and bool((second == alone).all())):
-                    return _refused("sums")
+                    return False
     return True
 
 

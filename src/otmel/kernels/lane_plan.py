@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from otmel.kernels.alike import total
+from otmel.kernels.alike import room, total
 from otmel.kernels.formula import Formula
 from otmel.kernels.lane_tile import LOG2E, Sent, Tile
 from otmel.ot import Attention, Sinkhorn, Transport
@@ -25,7 +25,7 @@ def weights(formula: Formula, mention: Sent, tile: Tile) -> Float[Tensor, "n L W
     products = mention.products(tile)
     if isinstance(formula.assignment, Attention):
         products.sub_(products.amax(0)).exp2_()
-        return products.mul_(total(products.clone(), 0).reciprocal_())
+        return products.mul_(total(products, 0).reciprocal_())
     return _transported(formula.assignment, products, tile)
 
 
@@ -44,10 +44,10 @@ def _transported(transport: Transport, products: Float[Tensor, "n L W"], tile: T
     plan, mass = domain.plan(v)
     if transport.row_norm == "none":
         return plan.mul_(domain.scaling(mass))
-    plan.mul_(_or_one(mass).reciprocal_())
+    plan.mul_(_positive(mass).reciprocal_())
     if transport.row_norm == "sum":
         return plan
-    return plan.div_(_or_one(total(plan.square(), 0)).sqrt_())
+    return plan.div_(_positive(total(torch.mul(plan, plan, out=room("work", *plan.shape)), 0)).sqrt_())
 
 
 class _Domain(Protocol):
@@ -65,7 +65,7 @@ class _ExpDomain:
 
     def __init__(self, products: Tensor, tile: Tile, solver: Sinkhorn) -> None:
         self.kernel = products.sub_(LOG2E / (2 * solver.epsilon)).exp2_()
-        self.work = torch.empty_like(self.kernel)
+        self.work = room("work", *self.kernel.shape)
         self.share, self.count = tile.share, len(products)
         self.row_power, self.column_power = solver.relax
 
@@ -83,7 +83,7 @@ class _ExpDomain:
     def plan(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """``K b v``, in the place of ``K``, and its sums over the mention's tokens."""
         plan = self.kernel.mul_((v / self.count)[:, None])
-        return plan, total(self.work.copy_(plan), 0)
+        return plan, total(plan, 0)
 
     def scaling(self, mass: Tensor) -> Tensor:
         """``a u``, with which the rows of ``K b v`` become those of the plan."""
@@ -130,10 +130,10 @@ def _log_sum(terms: Tensor, axis: int) -> Tensor:
 
 
 def _inverse_power(sums: Tensor, power: float) -> Tensor:
-    # A sum is 0 only in a lane without tokens, or where every entry underflows.
-    safe = torch.where(sums > 0, sums, 1.0)
+    safe = _positive(sums)
     return safe.reciprocal_() if power == 1 else safe.pow_(-power)
 
 
-def _or_one(sums: Tensor) -> Tensor:
-    return torch.where(sums > 0, sums, 1.0)
+def _positive(sums: Tensor) -> Tensor:
+    # A sum is 0 only in a lane without tokens, whose score nobody reads; it only has to stay finite.
+    return sums.clamp_min_(1e-30)

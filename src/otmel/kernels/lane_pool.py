@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from otmel.kernels.alike import product, total
+from otmel.kernels.alike import product, room, total
 from otmel.kernels.formula import Affine, Formula
 from otmel.kernels.lane_tile import LOG2E, Sent, Tile
-from otmel.ot import MaxPool, MeanPool, SoftPool
+from otmel.ot import MaxPool, MeanPool, SoftPool, Transport
 
 
 def scores(formula: Formula, weights: Float[Tensor, "n L W"], mention: Sent, tile: Tile) -> Float[Tensor, " W"]:
@@ -23,41 +23,56 @@ def _direct(formula: Formula, weights: Tensor, mention: Sent, tile: Tile) -> Flo
     flat, shape = weights.flatten(1), tile.share.shape
     share = tile.share
     if formula.direction is not None:
-        along = product(formula.direction[None].float() @ mention.values, flat).view(shape)
+        along = product(formula.direction[None].float() @ mention.values, flat, "along").view(shape)
         if formula.residual:
-            along = along + product(formula.direction[None].float(), tile.tokens.flatten(1)).view(shape)
+            along = along + product(formula.direction[None].float(), tile.tokens.flatten(1), "own").view(shape)
         share = _softmax(along, tile)
-    meets = product(mention.values.T.contiguous(), tile.target)
+    meets = product(mention.values.T.contiguous(), tile.target, "meets")
     sent = total(weights.mul_(meets[:, None]), 0)
     if formula.residual:
-        sent = sent + total(tile.tokens * tile.target[:, None], 0)
+        sent = sent + total(torch.mul(tile.tokens, tile.target[:, None], out=room("tokens", *tile.tokens.shape)), 0)
     return total(share * sent, 0)
 
 
 def _pooled(formula: Formula, weights: Tensor, mention: Sent, tile: Tile) -> Float[Tensor, " W"]:
-    tokens = product(mention.values, weights.flatten(1)).view(-1, *tile.share.shape)
+    tokens = product(mention.values, weights.flatten(1), "tokens").view(-1, *tile.share.shape)
     if formula.residual:
         tokens.add_(tile.tokens)
-    pooled = _pool(formula, _normed(tokens, formula.norm), tile)
+    pooled = _pool(formula, _normed(tokens, formula.norm), tile, mention.small and _within_hull(formula))
     return total(_normed(pooled, formula.pool_norm).mul(tile.target), 0)
 
 
-def _pool(formula: Formula, tokens: Float[Tensor, "d L W"], tile: Tile) -> Float[Tensor, "d W"]:
+def _pool(formula: Formula, tokens: Float[Tensor, "d L W"], tile: Tile, small: bool) -> Float[Tensor, "d W"]:
     if isinstance(formula.pool, SoftPool):
-        return _soft(tokens, tile)
+        return _soft(tokens, tile, small)
     if isinstance(formula.pool, MaxPool):
         return tokens.masked_fill_(~tile.live, -torch.inf).amax(1)
     if isinstance(formula.pool, MeanPool):
         return total(tokens.mul_(tile.share), 1)
     assert formula.direction is not None
-    along = product(formula.direction[None].float(), tokens.flatten(1)).view(tile.share.shape)
+    along = product(formula.direction[None].float(), tokens.flatten(1), "along").view(tile.share.shape)
     return total(tokens.mul_(_softmax(along, tile)), 1)
 
 
-def _soft(tokens: Float[Tensor, "d L W"], tile: Tile) -> Float[Tensor, "d W"]:
-    """``Σ_i g_i exp(g_i) / Σ_i exp(g_i)`` in every channel."""
-    largest = (tokens.masked_fill(~tile.live, -torch.inf) if tile.padded else tokens).amax(1, keepdim=True)
-    shares = (tokens - largest).mul_(LOG2E).exp2_()
+def _within_hull(formula: Formula) -> bool:
+    """Whether tokens are sums of values whose weights are at most one: none is then larger than the largest value."""
+    if formula.residual or formula.norm is not None:
+        return False
+    transport = formula.assignment
+    if not isinstance(transport, Transport) or transport.row_norm == "sum":
+        return True
+    return transport.row_norm == "none" and transport.solver.relax[0] == 1
+
+
+def _soft(tokens: Float[Tensor, "d L W"], tile: Tile, small: bool) -> Float[Tensor, "d W"]:
+    """``Σ_i g_i exp(g_i) / Σ_i exp(g_i)`` in every channel; shifted by the largest unless all are small."""
+    shares = room("work", *tokens.shape)
+    if small:
+        torch.mul(tokens, LOG2E, out=shares)
+    else:
+        largest = (tokens.masked_fill(~tile.live, -torch.inf) if tile.padded else tokens).amax(1, keepdim=True)
+        torch.sub(tokens, largest, out=shares).mul_(LOG2E)
+    shares.exp2_()
     if tile.padded:
         shares.masked_fill_(~tile.live, 0)
     above = total(tokens.mul_(shares), 1)
@@ -67,7 +82,7 @@ def _soft(tokens: Float[Tensor, "d L W"], tile: Tile) -> Float[Tensor, "d W"]:
 def _softmax(along: Float[Tensor, "L W"], tile: Tile) -> Float[Tensor, "L W"]:
     along = along.masked_fill(~tile.live, -torch.inf)
     shares = (along - along.amax(0).nan_to_num(neginf=0)).mul_(LOG2E).exp2_()
-    return shares / total(shares.clone(), 0)
+    return shares / total(shares, 0)
 
 
 def _normed(tokens: Float[Tensor, "d ..."], norm: Affine | None) -> Float[Tensor, "d ..."]:
@@ -75,7 +90,7 @@ def _normed(tokens: Float[Tensor, "d ..."], norm: Affine | None) -> Float[Tensor
     if norm is None:
         return tokens
     width, shape = len(tokens), (-1,) + (1,) * (tokens.dim() - 1)
-    tokens.sub_(total(tokens.clone(), 0) / width)
-    variance = total(tokens.square(), 0) / width
+    tokens.sub_(total(tokens, 0) / width)
+    variance = total(torch.mul(tokens, tokens, out=room("work", *tokens.shape)), 0) / width
     tokens.div_((variance + norm.eps).sqrt_())
     return tokens.mul_(norm.scale.float().view(shape)).add_(norm.shift.float().view(shape))

@@ -9,13 +9,15 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from otmel.kernels.alike import WIDE, product
+from otmel.kernels.alike import product, wide
 from otmel.kernels.formula import Formula
 from otmel.kernels.layout import LANES, LaneBlocks, Senders
 from otmel.ot import Attention
 from otmel.ot.cost import unit
 
 LOG2E = math.log2(math.e)
+SMALL = 40.0
+"""``exp`` of less than this, summed over tokens and times such a value, stays in float32's range."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,12 @@ class Sent:
     Attributes:
         keys: ``K``, scaled by all that multiplies an inner product: ``log2(e)/(2ε)`` over its length, or ``1/√d``.
         values: ``Hᵀ``.
+        small: whether ``exp`` of every value is well within float32, so that softmax needs no shift.
     """
 
     keys: Float[Tensor, "n d"]
     values: Float[Tensor, "d n"]
+    small: bool
 
     @staticmethod
     def of(formula: Formula, mentions: Senders, row: int) -> Sent | None:
@@ -80,18 +84,18 @@ class Sent:
             keys = keys * (LOG2E / math.sqrt(keys.shape[1]))
         else:
             keys = unit(keys) * (LOG2E / (2 * formula.assignment.solver.epsilon))
-        return Sent(keys.contiguous(), values.T.contiguous())
+        return Sent(keys.contiguous(), values.T.contiguous(), float(values.abs().max()) < SMALL)
 
     def products(self, tile: Tile) -> Float[Tensor, "n L W"]:
         """The keys' scaled inner products with every token of the tile."""
-        return product(self.keys, tile.compared).view(-1, *tile.share.shape)
+        return product(self.keys, tile.compared, "plan").view(-1, *tile.share.shape)
 
 
 def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
-    """The ``WIDE / LANES`` blocks from ``first`` on as a tile; lanes beyond the last block are empty."""
-    count = min(WIDE // LANES, len(entities) - first)
+    """As many blocks as a tile has room for, from ``first`` on as a tile; lanes beyond the last block are empty."""
+    count = min(wide() // LANES, len(entities) - first)
     blocks = [entities.block(first + n) for n in range(count)]
-    tokens = torch.zeros(max(len(block) for block in blocks), entities.width, WIDE)
+    tokens = torch.zeros(max(len(block) for block in blocks), entities.width, wide())
     for n, block in enumerate(blocks):
         tokens[: len(block), :, n * LANES : (n + 1) * LANES] = block
     return _filled_up(
@@ -100,24 +104,24 @@ def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
 
 
 def slot_tile(formula: Formula, entities: LaneBlocks, slots: Int[Tensor, " p"]) -> Tile:
-    """At most ``WIDE`` slots as a tile."""
+    """At most ``wide()`` slots as a tile."""
     block, lane = slots // LANES, slots % LANES
-    longest = max(int(entities.longest[block].max()), 1)
-    rows = torch.arange(longest)[:, None].minimum(entities.longest[block] - 1).clamp_min(0)
-    first = entities.start[block] + rows * (entities.width * LANES) + lane
-    at = first[:, None] + torch.arange(entities.width)[:, None] * LANES
-    gathered = entities.tokens[at].float()
-    if entities.scales is not None:
-        scales = entities.scales[entities.start[block] // entities.width + rows * LANES + lane]
-        gathered = gathered * scales[:, None]
-    tokens = torch.zeros(longest, entities.width, WIDE)
-    tokens[..., : len(slots)] = gathered
-    target = entities.target[block, :, lane].T
-    return _filled_up(formula, tokens, entities.lengths[block, lane], target)
+    lengths, size = entities.lengths[block, lane], entities.width * LANES
+    tokens = torch.zeros(wide(), max(int(lengths.max()), 1), entities.width)
+    places = zip(entities.start[block].tolist(), lane.tolist(), lengths.tolist(), strict=True)
+    for row, (first, here, count) in enumerate(places):
+        # One lane is every sixteenth number: a view, copied and converted at once.
+        tokens[row, :count] = entities.tokens.as_strided(
+            (count, entities.width), (size, LANES), entities.tokens.storage_offset() + first + here
+        )
+        if entities.scales is not None:
+            scales = entities.scales[first // entities.width :][here::LANES]
+            tokens[row, :count] *= scales[:count, None]
+    return _filled_up(formula, tokens.permute(1, 2, 0), lengths, entities.target[block, :, lane].T)
 
 
 def _filled_up(formula: Formula, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tile:
     lengths, target = lengths.flatten().long(), target.flatten(1)
-    missing = WIDE - len(lengths)
+    missing = wide() - len(lengths)
     lengths = torch.cat([lengths, lengths.new_zeros(missing)])
     return Tile.of(formula, tokens, lengths, torch.cat([target, target.new_zeros(len(target), missing)], 1))
