@@ -19,22 +19,18 @@ the least, the mean and the greatest ``h_j·t_e``: L times the work, and far tig
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from otmel.kernels.bounds_channels import Channels, interval
-from otmel.kernels.bounds_entities import Kind, described, kind_of, own_part
+from otmel.kernels.bounds_entities import Kind, described, kinds, own_part
 from otmel.kernels.bounds_mentions import Prepared, prepared
 from otmel.kernels.bounds_rows import lift, mean_is_known, mean_is_near, mixture_ratio, pooled, row_norm, rows
 from otmel.kernels.formula import Formula
 from otmel.kernels.layout import Senders
 from otmel.ot import Attention, LearnedPool, MeanPool
-
-TILE: Final = 512
-"""Neighbouring entities bounded at once, with the greatest radius and the shortest length among them."""
 
 Interval = tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]
 
@@ -119,17 +115,16 @@ class LateBounds:
         """
         low = torch.zeros(len(mentions), len(part))
         high = torch.zeros(len(mentions), len(part))
-        for first in range(0, len(part), TILE):
-            tile = slice(first, first + TILE)
-            low[:, tile], high[:, tile] = self._tile(mentions, part[tile], tolerance)
-        return low, high
+        for run, kind in kinds(self.formula, part.lengths, part.described[:, 0]):
+            low[:, run], high[:, run] = self._run(mentions, kind, part[run], tolerance)
+        there = (mentions.lengths > 0).unsqueeze(1) & (part.lengths > 0)
+        return low.masked_fill_(~there, 0.0), high.masked_fill_(~there, 0.0)
 
     @property
     def _shares_mass(self) -> bool:
         return row_norm(self.formula) == "none"
 
-    def _tile(self, mentions: Prepared, part: Part, tolerance: float) -> Interval:
-        kind = kind_of(self.formula, part.lengths, part.described[:, 0])
+    def _run(self, mentions: Prepared, kind: Kind, part: Part, tolerance: float) -> Interval:
         low = high = torch.zeros(len(mentions), len(part))
         if self.by_token:
             low, high = self._tokens(mentions, kind, part.target, tolerance)
@@ -143,8 +138,7 @@ class LateBounds:
             level = mentions.once(lambda: self._pool_ratio(mentions, kind), "level", kind)
             own_low, own_high = own_part(part.described, level, tolerance)
             low, high = low + own_low, high + own_high
-        there = (mentions.lengths > 0).unsqueeze(1) & (part.lengths > 0)
-        return torch.where(there, low, 0.0), torch.where(there, high, 0.0)
+        return low, high
 
     def _pool_ratio(self, mentions: Prepared, kind: Kind) -> Float[Tensor, " M"]:
         """Log-ratio of what the transported tokens do to a pool's weights; 0 where the pool does not look at them."""

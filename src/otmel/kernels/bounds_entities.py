@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,10 +15,14 @@ from otmel.kernels.formula import Affine, Formula
 from otmel.ot import Attention, LearnedPool, MeanPool
 from otmel.ot.cost import uniform, unit
 
-LEVELS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, math.inf)
+LEVELS: Final = (0.0, *(2.0 ** (power / 2) for power in range(-4, 7)), math.inf)
 """Log-ratios of what a mention does to the pool's weights, for which an entity's own part of the score is bounded."""
 
-_AT_ONCE: Final = 512
+TILE: Final = 256
+"""Neighbouring entities bounded alike: by the greatest radius and the shortest length among them."""
+
+_AT_ONCE: Final = 64
+_LONGEST_RUN: Final = 8
 
 
 def described(
@@ -46,17 +51,31 @@ class Kind:
         return 1 / self.shortest if shared else 1.0
 
 
-def kind_of(formula: Formula, lengths: Int[Tensor, " n"], radius: Float[Tensor, " n"]) -> Kind:
-    """The kind of some entities together, of which there are few: rounded to powers of two and to multiples of 1/16."""
+def kinds(formula: Formula, lengths: Int[Tensor, " n"], radius: Float[Tensor, " n"]) -> Iterator[tuple[slice, Kind]]:
+    """Runs of neighbours of one kind; of kinds there are few, rounded to powers of two and to multiples of 1/16."""
     filled = lengths > 0
-    if not filled.any():
-        return Kind(1, 0.0)
-    shortest = 2 ** (int(lengths[filled].min()).bit_length() - 1)
-    widest = float(radius[filled].max())
+    shortest = -_highest(torch.where(filled, -lengths, -(2**20)), -(2**20))
+    widest = _highest(torch.where(filled, radius, 0.0), 0.0)
+    found = [_kind(formula, *pair) for pair in zip(shortest.tolist(), widest.tolist(), strict=True)]
+    first = 0
+    for index, kind in enumerate(found):
+        last = index + 1
+        if last == len(found) or found[last] != kind or last - first == _LONGEST_RUN:
+            yield slice(first * TILE, last * TILE), kind
+            first = last
+
+
+def _highest(numbers: Float[Tensor, " n"], otherwise: float) -> Tensor:
+    whole = torch.nn.functional.pad(numbers.float(), (0, -len(numbers) % TILE), value=otherwise)
+    return whole.view(-1, TILE).amax(1)
+
+
+def _kind(formula: Formula, shortest: float, widest: float) -> Kind:
     if isinstance(formula.assignment, Attention):
         grown = 2.0 ** (math.ceil(4 * math.log2(widest)) / 4) * (1 + 1e-9) if widest > 0 else 0.0
         return Kind(1, grown)
-    return Kind(shortest if formula.assignment.row_norm == "none" else 1, math.ceil(widest * 16) / 16)
+    power = 2 ** (int(shortest).bit_length() - 1) if formula.assignment.row_norm == "none" else 1
+    return Kind(power, math.ceil(widest * 16) / 16)
 
 
 def own_part(
@@ -79,8 +98,10 @@ def radii(formula: Formula, tokens: Float[Tensor, "E L d"], mask: Bool[Tensor, "
     if isinstance(formula.assignment, Attention):
         return tokens.norm(dim=-1).masked_fill(~mask, 0).amax(-1) * (1 + 1e-9)
     found = diameters(unit(tokens), mask)
-    if not formula.keeps_lengths:  # a kernel may take stored unit rows as they are
-        found = found.maximum(diameters(tokens, mask))
+    if not formula.keeps_lengths:  # a kernel may take stored unit rows as they are: ‖ax − by‖ ≤ a ‖x − y‖ + |a − b|
+        norms = tokens.norm(dim=-1)
+        longest, shortest = norms.masked_fill(~mask, 0).amax(-1), norms.masked_fill(~mask, torch.inf).amin(-1)
+        found = found * longest.clamp_min(1) + (longest - shortest).clamp_min(0)
     return found / 2
 
 

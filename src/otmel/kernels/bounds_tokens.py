@@ -68,10 +68,10 @@ class Tokens(TensorRecord):
 
     def _chunks(self, targets: int) -> Iterator[slice]:
         step = max(1, _ELEMENTS // max(self.values.shape[1] * targets, 1))
-        for first in range(0, len(self.values), step):
+        for first in range(0, max(len(self.values), 1), step):
             yield slice(first, first + step)
 
     def _ends(self, rows: slice, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         values = self.values[rows]
-        meets = (values.flatten(0, 1) @ targets.T).view(*values.shape[:2], -1)
+        meets = (values.flatten(0, 1) @ targets.T).view(*values.shape[:2], len(targets))
         return meets.amin(1), meets[:, -1], meets.amax(1)
