@@ -18,28 +18,31 @@ from otmel.data.mimic import read_mimic_graph, read_mimic_mentions
 from otmel.data.mimic_layout import ENTITY_FILE
 from otmel.data.progress import tracked
 from otmel.data.records import Entity, Mention
-from otmel.data.tables import READERS, RawRow, read_lines, read_table
+from otmel.data.store.folder import is_store
+from otmel.data.tables import ENDINGS, RawRow, read_lines, read_table
 from otmel.errors import DataError, nearest
 
 T = TypeVar("T")
 ENTITY_COLUMNS: Final = ("id", "name", "aliases", "description", "attributes", "image")
 MENTION_COLUMNS: Final = ("mention", "sentence", "image", "answer", "id", "title", "candidates")
 _SAME: Final = {"name": "mention", "context": "sentence"}
-_COLUMNS_NAMED = 50
+COLUMNS_NAMED: Final = 50
 
 
 def open_graph(path: str | Path, strict: bool = False) -> KnowledgeGraph:
     """Read a graph.
 
     Args:
-        path: a folder in MIMIC's format (or its ``kb_entity.json``), a folder with ``entities.{jsonl,csv,parquet}``, or
-            such a file. Images are looked for relative to the file's folder.
+        path: a graph's folder, a folder in MIMIC's format (or its ``kb_entity.json``), a folder with
+            ``entities.{jsonl,csv,parquet}``, or such a file. Images are looked for relative to the file's folder.
         strict: stop at the first row that cannot be used, instead of counting and skipping it.
 
     Raises:
         DataError: there is nothing to read, no row is usable, or (``strict``) one row is not.
     """
     path = Path(path)
+    if is_store(path):
+        return KnowledgeGraph.open(path)
     if path.name == ENTITY_FILE:
         return read_mimic_graph(path.parent)
     if path.is_dir():
@@ -48,7 +51,7 @@ def open_graph(path: str | Path, strict: bool = False) -> KnowledgeGraph:
     findings, folder, first = Findings(), path.parent, {}
 
     def build(fields: Fields) -> Entity:
-        entity = _as_entity(fields, folder)
+        entity = as_entity(fields, folder)
         if entity.id in first:
             raise RowError("duplicate id", f"{entity.id!r} as in {first[entity.id]}")
         first[entity.id] = fields.where
@@ -102,8 +105,8 @@ def read_mentions(
 
 
 def find_table(folder: Path, stem: str) -> Path | None:
-    """The file ``stem`` with a suffix of ``READERS`` in ``folder``. Raises ``DataError`` when there are several."""
-    found = [folder / (stem + suffix) for suffix in READERS if (folder / (stem + suffix)).is_file()]
+    """The file ``stem`` with one of ``ENDINGS`` in ``folder``. Raises ``DataError`` when there are several."""
+    found = [folder / (stem + ending) for ending in ENDINGS if (folder / (stem + ending)).is_file()]
     if len(found) > 1:
         names = " and ".join(path.name for path in found)
         raise DataError(f"{names} both stand here", where=str(folder), cure="keep one of them")
@@ -129,19 +132,23 @@ def _collect(
             if strict:
                 raise DataError(fault.reason, where=where, cure="correct the row, or read without strict") from None
             findings.add(f"row skipped: {fault.reason}", where)
-        if len(unused) < _COLUMNS_NAMED:
-            _count_unused(row, columns, unused, findings)
+        if len(unused) < COLUMNS_NAMED:
+            count_unused(row, columns, unused, findings)
     return kept
 
 
-def _count_unused(row: RawRow, columns: tuple[str, ...], unused: set[str], findings: Findings) -> None:
-    for key in [key for key in row.values if key not in columns and key != "images" and key not in unused]:
-        unused.add(key)
+def count_unused(
+    row: RawRow, columns: tuple[str, ...], seen: set[str], findings: Findings, kind: str = "column not used"
+) -> None:
+    """Count a row's other columns as ``kind``, each once, with the nearest of ``columns``; ``seen`` collects them."""
+    for key in [key for key in row.values if key not in columns and key != "images" and key not in seen]:
+        seen.add(key)
         hint = nearest(key, columns).partition("Valid:")[0].strip()
-        findings.add("column not used", f"{row.where}: {key!r} {hint}".strip())
+        findings.add(kind, f"{row.where}: {key!r} {hint}".strip())
 
 
-def _as_entity(fields: Fields, folder: Path) -> Entity:
+def as_entity(fields: Fields, folder: Path) -> Entity:
+    """An entity from its row, its images in ``folder``. Raises ``RowError`` when the row cannot be used."""
     return Entity(
         id=fields.identifier("id", required=True),
         name=fields.text("name", required=True),
