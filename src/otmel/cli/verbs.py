@@ -27,7 +27,10 @@ class Verb:
     examples: tuple[str, ...]
 
 
-GROUPS = {"data": "Look at data sets, or generate one."}
+GROUPS = {
+    "data": "Look at data sets, or generate one.",
+    "graph": "Keep a graph of one's own: build, change, check and export it.",
+}
 
 VERBS = (
     Verb(
@@ -62,6 +65,62 @@ VERBS = (
         "Generate a benchmark of people with shared names, and write it in MIMIC's format.\n\n"
         "The same seed gives the same files.",
         ("otmel data world --out data/world", "otmel data world --out data/world --seed 7 --set entities=200"),
+    ),
+    Verb(
+        "graph build",
+        "otmel.cli.graph_change:graph_build",
+        "Build a graph from JSONL, CSV, Parquet, MIMIC's format or a dump of Wikidata.\n\n"
+        "Rows that cannot be used are listed in rejects.jsonl in the graph's folder, with row and reason. The same "
+        "command goes on where it was interrupted.",
+        (
+            "otmel graph build entities.jsonl --out my.kg",
+            "otmel graph build data/WikiMEL --out wikimel.kg --images path",
+            "otmel graph build latest-all.json.gz --out wikidata.kg --format wikidata --language de --claims P106",
+        ),
+    ),
+    Verb(
+        "graph upsert",
+        "otmel.cli.graph_change:graph_upsert",
+        "Insert entities into a graph, and replace those whose id it has, in one commit.\n\n"
+        "Replaced entities keep their row. What does not change is not written.",
+        ("otmel graph upsert my.kg new.jsonl", "otmel graph upsert my.kg new.csv --strict --wait 60"),
+    ),
+    Verb(
+        "graph delete",
+        "otmel.cli.graph_change:graph_delete",
+        "Delete entities of a graph by their ids, in one commit.\n\nIds that it does not have are counted.",
+        ("otmel graph delete my.kg Q42 Q64", "otmel graph delete my.kg --file gone.txt"),
+    ),
+    Verb(
+        "graph info",
+        "otmel.cli.graph_look:graph_info",
+        "Say what a graph holds: entities, snapshots, size, and what an interrupted command left.",
+        ("otmel graph info my.kg", "otmel graph info my.kg --json"),
+    ),
+    Verb(
+        "graph verify",
+        "otmel.cli.graph_look:graph_verify",
+        "Read a graph to its last byte, and name the file and the place of all damage.\n\n"
+        "Exit status: 0 sound, 1 damaged.",
+        ("otmel graph verify my.kg", "otmel graph verify my.kg --json > damage.json"),
+    ),
+    Verb(
+        "graph export",
+        "otmel.cli.graph_look:graph_export",
+        "Write a graph to a JSONL, Parquet or CSV file, its images to a folder beside.",
+        ("otmel graph export my.kg my.jsonl", "otmel graph export my.kg before.parquet --snapshot 3"),
+    ),
+    Verb(
+        "graph snapshots",
+        "otmel.cli.graph_look:graph_snapshots",
+        "List the snapshots of a graph: one for every commit.",
+        ("otmel graph snapshots my.kg", "otmel graph snapshots my.kg --json"),
+    ),
+    Verb(
+        "graph expire",
+        "otmel.cli.graph_expire:graph_expire",
+        "Drop old snapshots of a graph, and the files that only they need.\n\nThe newest always stays.",
+        ("otmel graph expire my.kg --keep 3", "otmel graph expire my.kg --older-than 30 --compact"),
     ),
     Verb(
         "pretrain",

@@ -2,47 +2,56 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from otmel.data.entities import Entities, HeldEntities
 from otmel.data.findings import Findings
 from otmel.data.records import Entity
 from otmel.errors import DataError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 
 class KnowledgeGraph(Sequence[Entity]):
-    """An immutable, ordered set of entities.
+    """An immutable, ordered set of entities, in memory or in a store.
 
     Args:
-        entities: the entities; their order gives the rows.
+        entities: the entities, whose order gives the rows; or a snapshot of a store, which is read as it is needed.
         findings: what the reader of these entities met on its way.
 
     Raises:
-        DataError: the graph is empty or an id occurs twice.
+        DataError: there are no entities (of a store, there may be none), or an id occurs twice.
     """
 
-    def __init__(self, entities: Iterable[Entity], findings: Findings | None = None) -> None:
-        self._entities = tuple(entities)
+    def __init__(self, entities: Iterable[Entity] | Entities, findings: Findings | None = None) -> None:
+        self._entities: Entities = entities if isinstance(entities, Entities) else HeldEntities(entities)
         self.findings = findings or Findings()
-        if not self._entities:
-            raise DataError("the graph holds no entity", cure="a graph needs at least one entity with an id and a name")
-        self._rows: dict[str, int] = {}
-        for row, entity in enumerate(self._entities):
-            first = self._rows.setdefault(entity.id, row)
-            if first != row:
-                raise DataError(
-                    f"the id {entity.id!r} occurs twice, in rows {first} and {row}",
-                    cure="give every entity its own id, or remove the duplicate row",
-                )
 
     @staticmethod
-    def open(path: str | Path) -> KnowledgeGraph:
-        """Read a graph from a benchmark folder or a JSONL, CSV or Parquet file."""
-        from otmel.data.importers import open_graph
+    def open(path: str | Path, snapshot: str | int | None = None) -> KnowledgeGraph:
+        """Open a graph's folder, or read a graph from a benchmark folder or a JSONL, CSV or Parquet file.
 
+        Args:
+            path: where it is.
+            snapshot: of a graph's folder, id or number of the snapshot to open; the newest if not given.
+
+        Raises:
+            DataError: there is nothing to read, it is damaged, or there is no such snapshot.
+        """
+        from otmel.data.importers import open_graph
+        from otmel.data.store.folder import is_store
+
+        if is_store(path):
+            from otmel.data.store.view import StoredEntities
+
+            return KnowledgeGraph(StoredEntities(Path(path), snapshot))
+        if snapshot is not None:
+            cure = "make one: otmel graph build SOURCE --out GRAPH"
+            raise DataError("only a graph's folder has snapshots", where=str(path), cure=cure)
         return open_graph(Path(path))
 
     def __len__(self) -> int:
@@ -55,12 +64,20 @@ class KnowledgeGraph(Sequence[Entity]):
         return iter(self._entities)
 
     def __contains__(self, entity_id: object) -> bool:
-        return entity_id in self._rows
+        return entity_id in self._entities.rows
+
+    def take(self, rows: Iterable[int]) -> list[Entity]:
+        """The entities in these rows: of a store, read together."""
+        return self._entities.take(rows)
+
+    def batches(self, size: int = 256, images: bool = True) -> Iterator[list[Entity]]:
+        """All entities in their order, ``size`` at a time; ``images=False`` spares a store reading their images."""
+        return self._entities.batches(size, images)
 
     def row(self, entity_id: str) -> int:
         """The row of an id. Raises ``DataError`` for an id that is not in the graph."""
         try:
-            return self._rows[entity_id]
+            return self._entities.rows[entity_id]
         except KeyError:
             raise DataError(f"the graph has no entity with the id {entity_id!r}") from None
 
@@ -68,15 +85,20 @@ class KnowledgeGraph(Sequence[Entity]):
         """The entity of an id. Raises ``DataError`` for an id that is not in the graph."""
         return self._entities[self.row(entity_id)]
 
-    @cached_property
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids by row."""
+        return self._entities.ids
+
+    @property
+    def digests(self) -> NDArray[np.uint64]:
+        """Sixteen bytes a row that change with anything the row says, as ``uint64[n, 2]``; see ``digest``."""
+        return self._entities.digests
+
+    @property
     def snapshot(self) -> str:
-        """Sixteen hexadecimal digits that change with any id, name, text or image name."""
-        digest = hashlib.sha256()
-        for entity in self._entities:
-            images = [image.name if isinstance(image, Path) else str(image) for image in entity.images]
-            row = [entity.id, entity.name, entity.aliases, entity.description, entity.attributes, images]
-            digest.update(json.dumps(row, ensure_ascii=True).encode())
-        return digest.hexdigest()[:16]
+        """Sixteen hexadecimal digits: a store's snapshot; else they change with any id, text or image name."""
+        return self._entities.snapshot
 
     def __repr__(self) -> str:
         return f"KnowledgeGraph({len(self):,} entities, snapshot {self.snapshot})"
