@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from otmel.index.names import NamePostings
@@ -56,13 +56,20 @@ def _late(state: LateState, formula: Formula, precision: Precision) -> LateEntri
     assert state.target is not None
     tokens, mask = formula.queries(state.tokens.detach().float().cpu()), state.mask.cpu()
     target, bound = state.target.detach().float().cpu(), bounds(formula)
-    # Alike neighbours have tight bounds; what bounds may rely on is said of the tokens as they are stored.
-    order = torch.arange(len(state)) if bound is None else torch.argsort(bound.describe(tokens, mask, target)[:, 0])
+    # Neighbours that are alike have tight bounds; what bounds may rely on is said of the tokens as they are stored.
+    order = torch.argsort(_spread(tokens, mask), stable=True)
     made = pack(tokens[order], mask[order], target[order], precision)
     slot = torch.full((len(state),), -1, dtype=torch.int32)
     slot[order] = made.slot_of_row(len(state)).int()
     rows = made.blocks.target.permute(0, 2, 1).reshape(-1, made.blocks.width).contiguous()
     return LateEntries(made.blocks, slot, rows, _described(bound, made.blocks))
+
+
+def _spread(tokens: Float[Tensor, "E L d"], mask: Bool[Tensor, "E L"]) -> Float[Tensor, " E"]:
+    """How far apart an entity's tokens lie, roughly: the square of their distances from their mean."""
+    count = mask.sum(1, keepdim=True).clamp_min(1)
+    mean = torch.einsum("eld,el->ed", tokens, mask.float()) / count
+    return (tokens.square().sum(2) * mask).sum(1) / count.squeeze(1) - mean.square().sum(1)
 
 
 def _described(bound: LateBounds | None, blocks: LaneBlocks) -> Float[Tensor, "S c"]:

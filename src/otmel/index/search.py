@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -191,19 +191,22 @@ class _Batch:
 
     def _hunts(self, mentions: Tensor, exactly: bool) -> list[list[Hunt]]:
         """A hunt per mention and blend, over all segments."""
-        subset = self.askers[mentions]
-        found: list[list[Interval]] = [[] for _ in self.blends]
-        for meeting in self.searcher.meetings(subset, bounded=not exactly):
+        shape = len(mentions), len(self.searcher._rows)
+        found = [Interval(torch.empty(shape), torch.empty(shape)) for _ in self.blends]
+        first = 0
+        for meeting in self.searcher.meetings(self.askers[mentions], bounded=not exactly):
             parts, share = meeting.intervals(exactly)
-            dead = ~meeting.segment.alive
+            here, dead = slice(first, first + len(meeting.segment)), ~meeting.segment.alive
+            first = here.stop
             for blend, kept in zip(self.blends, found, strict=True):
                 one = blend.interval(parts, share)
                 self._check(one, mentions)
-                kept.append(Interval(*(side.masked_fill(dead, -torch.inf) for side in (one.lower, one.upper))))
-        joined = [Interval(_wide([i.lower for i in kept]), _wide([i.upper for i in kept])) for kept in found]
+                kept.lower[:, here], kept.upper[:, here] = one.lower, one.upper
+                if dead.any():
+                    kept.lower[:, here][:, dead] = kept.upper[:, here][:, dead] = -torch.inf
         k = [self.query.k, *(0 for _ in self.query.alone)]
         return [
-            [Hunt(one.lower[place], one.upper[place], k[b], self.gold[row]) for b, one in enumerate(joined)]
+            [Hunt(one.lower[place], one.upper[place], k[b], self.gold[row]) for b, one in enumerate(found)]
             for place, row in enumerate(mentions.tolist())
         ]
 
@@ -243,7 +246,3 @@ class _Batch:
             number = self.first + int(mentions[bad[0, 0]])
             where = f"mention {number if self.query.ids is None else self.query.ids[number]}"
             raise OtmelError("a score is NaN", where=where, cure="the model's weights or inputs hold NaN")
-
-
-def _wide(sides: list[Tensor]) -> Float[Tensor, "M N"]:
-    return torch.cat(sides, 1) if len(sides) != 1 else sides[0].clone()
