@@ -233,6 +233,13 @@ def test_what_is_not_proven_is_refused_by_name():
     assert bounds(relaxed) is None
     assert "relaxed rows" in str(refusal(relaxed))
     assert refusal(formula(transport(row_norm="sum", relax=(0.5, 1.0)), SoftPool())) is None
+    forced = Transport(solver=Sinkhorn(epsilon=1e-3, domain="exp"))
+    assert "underflow" in str(refusal(formula(forced, SoftPool())))
+
+
+def test_relaxed_rows_that_hold_next_to_nothing_stay_within_bounds():
+    for row_norm, pool in itertools.product(("sum", "l2"), POOLS.values()):
+        assert_within(World(formula(transport(0.003, "1", row_norm, (0.0, 0.0)), pool), seed=0))
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,7 @@ from otmel.kernels.bounds_rows import lift, mean_is_known, mean_is_near, mixture
 from otmel.kernels.formula import Formula
 from otmel.kernels.layout import Senders
 from otmel.ot import Attention, LearnedPool, MeanPool
+from otmel.ot.transport import SMALLEST_EXP_EPSILON
 
 Interval = tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]
 
@@ -57,6 +58,8 @@ def refusal(formula: Formula) -> str | None:
         return None
     if transport.row_norm == "none" and transport.solver.relax[0] != 1:
         return "the rows of a transport with relaxed rows have no known mass"
+    if not transport.solver.in_log_domain and transport.solver.epsilon < SMALLEST_EXP_EPSILON:
+        return f"K itself may underflow at ε={transport.solver.epsilon:g}; the log domain would not"
     return None
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from otmel.kernels.bounds_ratio import ROUNDING, Sorted, drift, euclidean, extremes, tilted
 from otmel.kernels.formula import Formula
-from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool
+from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool, Transport
 from otmel.types import TensorRecord
 
 
@@ -43,7 +43,8 @@ def rows(formula: Formula, values: Sorted, spread: Float[Tensor, " M"], radius: 
     low, high = extremes(values, ratio)
     if row_norm(formula) == "l2":
         low, high = _lifted(values, low, high, ratio)
-        return Rows(low, high, low, high)
+    if may_vanish(formula):
+        low, high = low.clamp_max(0), high.clamp_min(0)
     mean_low, mean_high = low, high
     if mean_is_known(formula):
         found = extremes(values, mean_ratio(formula, spread, radius))
@@ -70,6 +71,14 @@ def pooled(formula: Formula, found: Rows, pool_ratio: Float[Tensor, "M 1"]) -> t
 def row_norm(formula: Formula) -> str:
     """What is done to the rows: for attention nothing, they sum to one."""
     return "sum" if isinstance(formula.assignment, Attention) else formula.assignment.row_norm
+
+
+def may_vanish(formula: Formula) -> bool:
+    """Whether rows may end up smaller than asked: relaxed ones that hold next to nothing are not rescaled.
+
+    Such a row is a convex combination times less than one.
+    """
+    return isinstance(formula.assignment, Transport) and formula.assignment.solver.relax[0] != 1
 
 
 def row_ratio(formula: Formula, spread: Float[Tensor, " M"], radius: float) -> Float[Tensor, " M"]:
@@ -115,9 +124,10 @@ def mixture_ratio(formula: Formula, spread: Tensor, radius: float, pool_ratio: F
 
 def lift(formula: Formula, values: Sorted, spread: Tensor, radius: float) -> tuple[Tensor, Tensor]:
     """Least and greatest sum of a row in units of the rows' mass, each ``[M]``."""
-    if row_norm(formula) != "l2":
-        return torch.ones_like(spread), torch.ones_like(spread)
-    return euclidean(values.lengths, row_ratio(formula, spread, radius), values.sums.shape[1])
+    least = most = torch.ones_like(spread)
+    if row_norm(formula) == "l2":
+        least, most = euclidean(values.lengths, row_ratio(formula, spread, radius), values.sums.shape[1])
+    return (torch.zeros_like(least) if may_vanish(formula) else least), most
 
 
 def _lifted(values: Sorted, low: Tensor, high: Tensor, ratio: Tensor) -> tuple[Tensor, Tensor]:
