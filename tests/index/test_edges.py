@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from otmel.errors import OtmelError
+from otmel.index.answers import Query
 from otmel.index.index import EntityIndex
 from otmel.index.packing import packed
-from otmel.index.search import Query
 from otmel.models.base import LateState, State
 
 METHODS = ["auto", "bounds", "scan"]

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from otmel.index.answers import Query
 from otmel.index.index import EntityIndex, SearchSettings, ranks
-from otmel.index.search import Query
 
 MODELS = [(name, "ot") for name in ("PAPER", "RELEASED", "default")] + [
     ("default", row) for row in ("f1", "f2", "m1", "m2", "a1", "o1", "o2", "kd")

@@ -13,8 +13,8 @@ from otmel.evaluation.ranks import Ranks
 from otmel.evaluation.results import SearchRecord
 from otmel.evaluation.scan import Advance, silent
 from otmel.evaluation.topk import Found
+from otmel.index.answers import Answer, Method, Query
 from otmel.index.index import EntityIndex, ranks
-from otmel.index.search import Answer, Method, Query
 from otmel.models.base import State
 
 

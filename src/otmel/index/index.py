@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from otmel.index.answers import Answer, Query
+from otmel.index.candidates import CandidateSearch
 from otmel.index.late import LateSearch
 from otmel.index.mentions import Askers
 from otmel.index.packing import packed
-from otmel.index.search import Answer, Query, Searcher
+from otmel.index.search import Searcher
 from otmel.index.segment import Segment
 from otmel.kernels import Precision, select
 from otmel.models.base import State
@@ -84,12 +87,18 @@ class EntityIndex:
         return str(vectors[0].numbers.dtype).removeprefix("torch.") if vectors else "float32"
 
     def search(self, mentions: State, query: Query) -> Iterator[Answer]:
-        """The answers to all mentions, in their order: exact, whatever ``query.method`` says.
+        """The answers to all mentions, in their order: exact, unless ``query.method`` says ``candidates``.
 
         Raises:
             OtmelError: a score is NaN, or a gold row is not in the index.
+            MissingExtra: candidates are asked for, and faiss is not installed.
         """
-        return self._searcher.search(Askers.of(mentions, self.composition), query)
+        searcher = self._candidates if query.method == "candidates" else self._searcher
+        return searcher.search(Askers.of(mentions, self.composition), query)
+
+    @cached_property
+    def _candidates(self) -> CandidateSearch:
+        return CandidateSearch(self._searcher)
 
     def contributions(self, mentions: State, pairs: tuple[Tensor, Tensor]) -> Float[Tensor, "X P"]:
         """What each part adds to the score of single pairs, in the order of ``composition.names``; float64.

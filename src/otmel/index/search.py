@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from jaxtyping import Int
-from numpy.typing import NDArray
 from torch import Tensor
 
 from otmel.errors import OtmelError
+from otmel.index.answers import Answer, Certificate, Query
 from otmel.index.blend import Blend, Interval
 from otmel.index.hunt import Found, Hunt
 from otmel.index.late import LateSearch
@@ -25,69 +24,11 @@ from otmel.index.mentions import Askers
 from otmel.index.segment import Segment
 from otmel.models.composition import Composition
 
-Method = Literal["auto", "bounds", "scan"]
 INTERVAL_BYTES = 2**28
 """Memory for intervals; decides how many mentions are searched at once."""
 MOST_AT_ONCE = 64
 PAYS = 0.2
 """Share of the entries up to which single pairs are cheaper than a scan."""
-
-
-@dataclass(frozen=True)
-class Query:
-    """What is asked of every mention.
-
-    Attributes:
-        k: how many best entities.
-        gold: the gold entity's row per mention; −1 where there is none; ``None``: no ranks are asked for.
-        alone: parts to rank by alone, too.
-        method: ``auto`` bounds where it pays; ``bounds`` never scans, ``scan`` never bounds.
-        ids: what to call the mentions in errors; by default their numbers.
-    """
-
-    k: int
-    gold: Sequence[int] | NDArray[np.int64] | None = None
-    alone: tuple[str, ...] = ()
-    method: Method = "auto"
-    ids: Sequence[str] | None = None
-
-
-@dataclass(frozen=True)
-class Certificate:
-    """How an answer was proven.
-
-    Attributes:
-        pairs: entities that the mention was compared with.
-        scored: of these, how many had their late terms computed.
-        gap: by how much the last entity of the answer beats the best bound of all that was not scored.
-        method: ``bounds`` or ``scan``.
-    """
-
-    pairs: int
-    scored: int
-    gap: float
-    method: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """One mention's answer.
-
-    Attributes:
-        rows: graph rows of the best entities, best first; ties go to the lower row.
-        scores: their scores ``[min(k, E)]``.
-        gold_score: the gold entity's score; NaN without one.
-        rank: 1 + entities above the gold entity, and how many others score the same; (0, 0) without one.
-        alone: part → the same by the part alone.
-        certificate: how it was proven.
-    """
-
-    rows: NDArray[np.int64]
-    scores: NDArray[np.float64]
-    gold_score: float
-    rank: tuple[int, int]
-    alone: Mapping[str, tuple[int, int]]
-    certificate: Certificate
 
 
 @dataclass
@@ -98,20 +39,21 @@ class Searcher:
         composition: what a score is made of.
         late: part → what computes and bounds its late term.
         segments: all entities.
+        rows: the graph row of every entry, segment after segment; −1 where there is none.
     """
 
     composition: Composition
     late: Mapping[str, LateSearch]
     segments: Sequence[Segment]
-    _rows: Int[Tensor, " N"] = field(init=False)
+    rows: Int[Tensor, " N"] = field(init=False)
     _start: list[int] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._rows = torch.cat([torch.zeros(0, dtype=torch.long), *(segment.rows for segment in self.segments)])
+        self.rows = torch.cat([torch.zeros(0, dtype=torch.long), *(segment.rows for segment in self.segments)])
         self._start = np.cumsum([0, *(len(segment) for segment in self.segments)]).tolist()
-        self._entry_of_row = torch.full((int(self._rows.max()) + 1 if len(self._rows) else 0,), -1)
-        alive = torch.nonzero(self._rows >= 0).flatten()
-        self._entry_of_row[self._rows[alive]] = alive
+        self._entry_of_row = torch.full((int(self.rows.max()) + 1 if len(self.rows) else 0,), -1)
+        alive = torch.nonzero(self.rows >= 0).flatten()
+        self._entry_of_row[self.rows[alive]] = alive
         self._alive = len(alive)
 
     def __len__(self) -> int:
@@ -120,7 +62,7 @@ class Searcher:
     def search(self, askers: Askers, query: Query) -> Iterator[Answer]:
         """The answers to all mentions, in their order."""
         blends = [Blend(self.composition), *(Blend(self.composition, part) for part in query.alone)]
-        step = max(1, min(MOST_AT_ONCE, INTERVAL_BYTES // (8 * len(blends) * max(len(self._rows), 1))))
+        step = max(1, min(MOST_AT_ONCE, INTERVAL_BYTES // (8 * len(blends) * max(len(self.rows), 1))))
         for start in range(0, len(askers), step):
             yield from _Batch(self, askers, query, blends, slice(start, start + step)).answers()
 
@@ -187,11 +129,11 @@ class _Batch:
         while self._round(hunts):
             pass
         for row, of_one in enumerate(hunts):
-            yield self._answer(row, [hunt.found(self.searcher._rows) for hunt in of_one])
+            yield self._answer(row, [hunt.found(self.searcher.rows) for hunt in of_one])
 
     def _hunts(self, mentions: Tensor, exactly: bool) -> list[list[Hunt]]:
         """A hunt per mention and blend, over all segments."""
-        shape = len(mentions), len(self.searcher._rows)
+        shape = len(mentions), len(self.searcher.rows)
         found = [Interval(torch.empty(shape), torch.empty(shape)) for _ in self.blends]
         first = 0
         for meeting in self.searcher.meetings(self.askers[mentions], bounded=not exactly):
@@ -232,7 +174,7 @@ class _Batch:
         ranks = [(1 + one.greater, one.ties) if has_gold else (0, 0) for one in found]
         scored = len(self.searcher) if self.method[row] == "scan" else max(one.scored for one in found)
         return Answer(
-            rows=self.searcher._rows[whole.entries].numpy(),
+            rows=self.searcher.rows[whole.entries].numpy(),
             scores=whole.scores.numpy(),
             gold_score=whole.gold_score,
             rank=ranks[0],

@@ -13,8 +13,8 @@ from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.errors import CheckpointError
 from otmel.evaluation.scan import encoded
+from otmel.index.answers import Query
 from otmel.index.index import EntityIndex
-from otmel.index.search import Query
 from otmel.inputs import InputProcessor
 from otmel.linking.explain import explained
 from otmel.linking.explanation import Explanation
