@@ -4,7 +4,7 @@ import bz2
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otmel.data.byte_files import BLOCK, BrokenStream, ByteFile, whole
@@ -31,6 +31,7 @@ def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("bytes")
 
 
+@settings(deadline=None)
 @given(kind=st.sampled_from(sorted(PACK)), parts=st.lists(st.binary(max_size=3000), max_size=4))
 def test_every_byte_comes_back_from_streams_that_follow_one_another(kind, parts, folder):
     if kind == "plain":

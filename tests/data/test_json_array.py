@@ -5,7 +5,7 @@ import re
 import tracemalloc
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otmel.data import json_array
@@ -48,6 +48,7 @@ def block(request, monkeypatch):
     monkeypatch.setattr(json_array, "BLOCK", request.param)
 
 
+@settings(deadline=None)
 @given(
     rows=ROWS,
     indent=st.sampled_from([None, 1]),

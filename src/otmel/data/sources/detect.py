@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 from otmel.data.byte_files import ByteFile, whole
 from otmel.data.findings import Findings
 from otmel.data.importers import find_table
-from otmel.data.json_array import read_array
 from otmel.data.line_rows import read_jsonl
 from otmel.data.mimic_layout import ENTITY_FILE
+from otmel.data.sources.dump import read_dump
 from otmel.data.sources.mimic import mimic_source
 from otmel.data.sources.own import csv_source, jsonl_source, parquet_source
 from otmel.data.sources.records import EntitySource, RowSource, SourceOptions
@@ -109,7 +109,7 @@ def _head(file: ByteFile) -> bytes:
 
 def _keys(file: ByteFile, head: bytes) -> set[str]:
     """The keys of the first rows that can be read."""
-    rows = read_array(file) if head.startswith(b"[") else read_jsonl(file)
+    rows = read_dump(file) if head.startswith(b"[") else read_jsonl(file)
     keys: set[str] = set()
     try:
         for row in islice(whole(rows, file.path), _ROWS_SEEN):
