@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from otmel.data.dataset import Dataset
     from otmel.data.findings import Findings
     from otmel.evaluation.grid import Grid
+    from otmel.evaluation.results import SearchRecord
     from otmel.evaluation.run import Evaluated
 
 Format = Literal["text", "markdown", "latex", "csv"]
@@ -65,6 +66,7 @@ def evaluate(
     data: Path | None = None,
     *,
     split: str = "dev",
+    index: Path | None = None,
     out: Path | None = None,
     slices: bool = False,
     format: Format = "text",
@@ -76,6 +78,7 @@ def evaluate(
         run: the run folder.
         data: the data set; by default the one that the run was trained on.
         split: the mentions to rank: train, dev, test, or another split of the data set.
+        index: the index of the run over the data set's graph (otmel index build); else the entities are encoded anew.
         out: the folder to write; by default eval-SPLIT in the run folder.
         slices: print the slices too: with and without image, ambiguous names, objects, length.
         format: how to print the tables.
@@ -87,7 +90,7 @@ def evaluate(
     record = _record(run)
     dataset = _dataset(run, record, data)
     _warn_of_another_graph(record, dataset)
-    evaluated = evaluation.evaluate(run, dataset, split)
+    evaluated = evaluation.evaluate(run, dataset, split, index)
     folder = run / f"eval-{split}" if out is None else out
     write_evaluation(evaluated.model, folder)
     write_evaluation(evaluated.floor, folder / FLOOR)
@@ -95,6 +98,7 @@ def evaluate(
         note(f"found while reading: {kind}, {number:,} times (otmel data check names the places)")
     for kind, number in evaluated.findings.counts.most_common():
         note(f"{number:,} × {kind}: masked out")
+    note(_searched(evaluated.model.result.search))
     note(f"wrote {folder}")
     emit(Report(evaluated, folder, dataset.findings, slices, format), json)
 
@@ -108,6 +112,17 @@ def drawn(grid: Grid, format: Format = "text") -> str:
     page = io.StringIO()
     Console(file=page, width=max(100, shutil.get_terminal_size().columns)).print(grid.as_rich())
     return page.getvalue()
+
+
+def _searched(search: SearchRecord | None) -> str:
+    """How the ranks were found, in a line."""
+    if search is None:
+        return "every pair was scored"
+    kernels = ", ".join(f"{part} by {name}" for part, name in search.kernels.items()) or "no late terms"
+    return (
+        f"{search.pairs:,} pairs, {search.scored / max(search.pairs, 1):.1%} of them scored in full ({kernels}) "
+        f"in {search.seconds:.1f} s"
+    )
 
 
 def _record(run: Path) -> dict[str, Any]:

@@ -17,12 +17,16 @@ from otmel.data.records import Mention
 from otmel.evaluation.files import Evaluation, mention_results
 from otmel.evaluation.gold import gold_rows
 from otmel.evaluation.results import System, Task, summarise
-from otmel.evaluation.scan import encoded
 from otmel.evaluation.search import Query, searched
+from otmel.index.encode import ENTITIES_AT_ONCE, Encoding, encoded_alike, positions
+from otmel.index.expected import Expected
 from otmel.index.index import EntityIndex
+from otmel.index.source import inputs_hash
+from otmel.index.store import StoredIndex, open_index
 from otmel.models.base import Scorer
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.name_scorer import NameScorer
+from otmel.models.otmel import OTMEL
 from otmel.models.tables import Table, entity_table, mention_table
 from otmel.progress import progress
 
@@ -48,19 +52,24 @@ class Contest:
     mention_table: Table
     entity_table: Table
 
-    def run(self, scorer: Scorer, system: System, device: torch.device) -> Evaluation:
-        """Rank every mention against every entity."""
+    def run(
+        self, scorer: Scorer, system: System, device: torch.device, stored: StoredIndex | None = None
+    ) -> Evaluation:
+        """Rank every mention against every entity, which ``stored`` holds or which are encoded here."""
         start = time.monotonic()
-        names_only = isinstance(scorer, NameScorer)
-        entity_rows = self.entity_table.names_only if names_only else self.entity_table
+        names_only, composition = isinstance(scorer, NameScorer), scorer.composition()
+        limit = positions(scorer) if isinstance(scorer, OTMEL) else 0
         mention_rows = self.mention_table.names_only if names_only else self.mention_table
-        with progress("encoding entities", len(entity_rows)) as advance:
-            entities = encoded(scorer.encode_entities, entity_rows, device=device, advance=advance)
-        mentions = encoded(scorer.encode_mentions, mention_rows, device=device)
-        composition = scorer.composition()
+        mentions = encoded_alike(Encoding(scorer.encode_mentions, device, limit, ENTITIES_AT_ONCE), mention_rows)
+        if stored is not None:
+            index = stored.index(composition)
+        else:
+            rows = self.entity_table.names_only if names_only else self.entity_table
+            encoding = Encoding(scorer.encode_entities, device, limit, ENTITIES_AT_ONCE)
+            with progress("encoding entities", len(rows)) as advance:
+                index = EntityIndex.of(encoded_alike(encoding, rows, advance=advance), composition)
         names = composition.names if len(composition.names) > 1 else ()
         gold, ids = gold_rows(self.mentions, self.graph), [m.id or m.name for m in self.mentions]
-        index = EntityIndex.of(entities, composition)
         with progress("scoring", len(mention_rows)) as advance:
             query = Query(KEPT, gold, alone=names, ids=ids)
             seen = searched(index, mentions, query, advance=advance)
@@ -70,16 +79,17 @@ class Contest:
         return Evaluation(result, mention_results(self.mentions, seen.found, self.graph))
 
 
-def evaluate(run: str | Path, dataset: Dataset, split: str = "dev") -> Evaluated:
+def evaluate(run: str | Path, dataset: Dataset, split: str = "dev", index: str | Path | None = None) -> Evaluated:
     """Evaluate a run on a split, all entities of the graph as candidates, and name match beside it.
 
     Args:
         run: the run folder.
         dataset: graph and mentions.
         split: which mentions.
+        index: the folder of an index of the run over this graph; without one, the entities are encoded in memory.
 
     Raises:
-        CheckpointError: the run is incomplete or broken.
+        CheckpointError: the run is incomplete or broken, or the index belongs to another model or graph.
         DataError: the split is absent or empty.
     """
     bundle = Bundle.load(run)
@@ -91,10 +101,16 @@ def evaluate(run: str | Path, dataset: Dataset, split: str = "dev") -> Evaluated
         seed=settings["seed"],
         hash=weights_hash(run),
     )
-    return evaluate_bundle(bundle, system, dataset, split)
+    stored = None
+    if index is not None:
+        expected = Expected(model=system.hash, inputs=inputs_hash(run), graph=dataset.graph.snapshot)
+        stored = open_index(index, expected)
+    return evaluate_bundle(bundle, system, dataset, split, stored)
 
 
-def evaluate_bundle(bundle: Bundle, system: System, dataset: Dataset, split: str) -> Evaluated:
+def evaluate_bundle(
+    bundle: Bundle, system: System, dataset: Dataset, split: str, stored: StoredIndex | None = None
+) -> Evaluated:
     """As ``evaluate``, for a bundle in memory."""
     assert bundle.processor is not None, "a model on ready features is evaluated by Contest.run"
     mentions = dataset.split(split)
@@ -105,6 +121,6 @@ def evaluate_bundle(bundle: Bundle, system: System, dataset: Dataset, split: str
         mention_table(mentions, bundle.processor, bundle.vectorizer),
         entity_table(dataset.graph, bundle.processor, bundle.vectorizer),
     )
-    model = contest.run(bundle.model, system, bundle.model.device)
+    model = contest.run(bundle.model, system, bundle.model.device, stored)
     floor = contest.run(NameScorer(), System(model="name match"), torch.device("cpu"))
     return Evaluated(model, floor, bundle.processor.findings)

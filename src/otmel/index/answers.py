@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,14 @@ class Certificate:
     method: str
     recall: float = 1.0
     measured: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; a gap is ``None`` where everything was scored, or nothing is proven."""
+        values: dict[str, Any] = {"method": self.method, "exact": self.method != "candidates"}
+        values |= {"pairs": self.pairs, "scored": self.scored}
+        if self.method == "candidates":
+            return {**values, "recall": self.recall, "measured on": self.measured}
+        return {**values, "gap": self.gap if math.isfinite(self.gap) else None}
 
 
 @dataclass(frozen=True)

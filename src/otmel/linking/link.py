@@ -10,6 +10,7 @@ from otmel.data.records import Entity, Mention
 from otmel.errors import DataError
 
 if TYPE_CHECKING:
+    from otmel.index.answers import Certificate
     from otmel.linking.explanation import Explanation
     from otmel.linking.linker import Linker
 
@@ -47,6 +48,7 @@ class Link:
         notes: what was odd about the mention ("image missing"); it was linked all the same.
         model: hash of the weights.
         graph: snapshot of the graph.
+        certificate: how the answer was proven to be the best; ``None`` where the mention's own candidates were used.
     """
 
     mention: Mention
@@ -57,6 +59,7 @@ class Link:
     model: str
     graph: str
     linker: Linker = field(repr=False, compare=False)
+    certificate: Certificate | None = field(default=None, compare=False)
 
     @property
     def score(self) -> float | None:
@@ -91,6 +94,7 @@ class Link:
             "notes": list(self.notes),
             "model": self.model,
             "graph": self.graph,
+            "search": None if self.certificate is None else self.certificate.as_json(),
         }
 
 

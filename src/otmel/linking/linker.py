@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -12,9 +13,12 @@ from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.errors import CheckpointError
-from otmel.evaluation.scan import encoded
-from otmel.index.answers import Query
-from otmel.index.index import EntityIndex
+from otmel.index.answers import Method, Query
+from otmel.index.encode import Encoding, encoded_alike
+from otmel.index.expected import Expected
+from otmel.index.index import EntityIndex, SearchSettings
+from otmel.index.source import inputs_hash
+from otmel.index.store import StoredIndex, open_index
 from otmel.inputs import InputProcessor
 from otmel.linking.explain import explained
 from otmel.linking.explanation import Explanation
@@ -24,8 +28,33 @@ from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.tables import entity_table, mention_table
 from otmel.progress import progress
+from otmel.settings import Settings
 
 BATCH = 32
+
+
+class LinkSettings(Settings):
+    """How a linker searches.
+
+    Attributes:
+        search: ``exact``, or ``candidates``: quicker on large graphs, with a loss that each answer states.
+        kernel: ``auto``, or the name of a kernel.
+        threads: of the kernel; ``None``: as many as torch uses.
+    """
+
+    search: Literal["exact", "candidates"] = "exact"
+    kernel: str = "auto"
+    threads: int | None = None
+
+    @property
+    def method(self) -> Method:
+        """In the index's words."""
+        return "candidates" if self.search == "candidates" else "auto"
+
+    @property
+    def index(self) -> SearchSettings:
+        """What the index is told."""
+        return SearchSettings(kernel=self.kernel, threads=self.threads)
 
 
 @dataclass(frozen=True)
@@ -48,8 +77,10 @@ class Linker:
 
     Args:
         bundle: the trained model with its processor.
-        graph: the entities; they are encoded here, once.
+        graph: the entities; without an index they are encoded here, once.
         model_hash: what to call the weights in answers.
+        index: the entities of this graph as this model encodes them (``otmel index build``).
+        settings: how to search.
 
     Attributes:
         findings: what was odd about the mentions so far, counted.
@@ -58,7 +89,14 @@ class Linker:
         CheckpointError: the model was trained on ready features and cannot read text and images.
     """
 
-    def __init__(self, bundle: Bundle, graph: KnowledgeGraph, model_hash: str = "") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        graph: KnowledgeGraph,
+        model_hash: str = "",
+        index: StoredIndex | None = None,
+        settings: LinkSettings | None = None,
+    ) -> None:
         if bundle.processor is None:
             raise CheckpointError(
                 "the run was trained on ready features: it cannot read text and images",
@@ -67,23 +105,43 @@ class Linker:
         self.bundle, self.graph, self.model_hash = bundle, graph, model_hash
         self.processor: InputProcessor = bundle.processor
         self.findings = Findings()
-        table = entity_table(graph, self.processor, bundle.vectorizer)
-        with progress("encoding entities", len(table)) as advance:
-            entities = encoded(bundle.model.encode_entities, table, device=bundle.model.device, advance=advance)
-        self.index = EntityIndex.of(entities, bundle.model.composition())
+        self.settings = settings or LinkSettings()
+        composition = bundle.model.composition()
+        if index is not None:
+            self.index = index.index(composition, self.settings.index)
+        elif len(graph):
+            self.index = EntityIndex.of(self._encoded(), composition, settings=self.settings.index)
+        else:
+            self.index = EntityIndex(composition, [], self.settings.index)
 
     @classmethod
-    def load(cls, run: str | Path, graph: KnowledgeGraph | str | Path) -> Linker:
+    def load(
+        cls,
+        run: str | Path,
+        graph: KnowledgeGraph | str | Path,
+        index: str | Path | None = None,
+        settings: LinkSettings | None = None,
+    ) -> Linker:
         """The linker of a run folder over a graph, or over the graph in a folder or file.
 
+        Args:
+            run: the run folder.
+            graph: the graph, or where it is.
+            index: the folder of its index; without one, the entities are encoded in memory.
+            settings: how to search.
+
         Raises:
-            CheckpointError: the run is incomplete or broken, or reads no text.
+            CheckpointError: the run is incomplete or broken, or reads no text; the index is broken, or belongs to
+                another model or graph.
             DataError: the graph cannot be read.
         """
-        bundle = Bundle.load(run)
+        bundle, model = Bundle.load(run), weights_hash(run)
         if not isinstance(graph, KnowledgeGraph):
             graph = KnowledgeGraph.open(graph)
-        return cls(bundle, graph, weights_hash(run))
+        stored = None
+        if index is not None:
+            stored = open_index(index, Expected(model=model, inputs=inputs_hash(run), graph=graph.snapshot))
+        return cls(bundle, graph, model, stored, settings)
 
     @property
     def sees(self) -> bool:
@@ -156,20 +214,26 @@ class Linker:
         self, mentions: list[Mention], places: list[str], found: list[Findings], options: Options
     ) -> list[Link]:
         table = mention_table(mentions, self.processor, self.bundle.vectorizer)
-        model = self.bundle.model
-        states = encoded(model.encode_mentions, table, device=model.device, batch=BATCH)
+        states = encoded_alike(Encoding.mentions(self.bundle.model), table)
         for mention, place, one, seen in zip(mentions, places, found, states.has_image.tolist(), strict=True):
             if not seen:
                 note_unseen(mention, place, one, sees=self.sees)
         # One more than asked for: the margin needs a second.
         links = []
-        for row, answer in enumerate(self.index.search(states, Query(max(options.k, 2)))):
+        query = Query(max(options.k, 2), method=self.settings.method)
+        for row, answer in enumerate(self.index.search(states, query)):
             mention = mentions[row]
             own = options.given_candidates and mention.candidates
             rows = self._own_candidates(mention) if own else answer.rows.tolist()
             ranked = self._scored(states[row : row + 1], rows)
-            links.append(self._link(mention, ranked, found[row], options.k))
+            link = self._link(mention, ranked, found[row], options.k)
+            links.append(link if own else replace(link, certificate=answer.certificate))
         return links
+
+    def _encoded(self) -> State:
+        table = entity_table(self.graph, self.processor, self.bundle.vectorizer)
+        with progress("encoding entities", len(table)) as advance:
+            return encoded_alike(Encoding.entities(self.bundle.model), table, advance=advance)
 
     def _own_candidates(self, mention: Mention) -> list[int]:
         return [self.graph.row(entity_id) for entity_id in dict.fromkeys(mention.candidates) if entity_id in self.graph]
