@@ -44,9 +44,9 @@ class World:
         """Entities ``first …`` of an endless list."""
         return self._state(2 * first + 1, count, sends=False)
 
-    def mentions(self, count: int) -> State:
-        """Mentions."""
-        return self._state(0, count, sends=True)
+    def mentions(self, count: int, first: int = 0) -> State:
+        """Mentions ``first …`` of another endless list."""
+        return self._state(2 * first, count, sends=True)
 
     def segments(self, count: int, size: int) -> Iterator[tuple[Tensor, State]]:
         """All ``count`` entities, ``size`` at a time: their rows and states."""
