@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import TypeVar
@@ -25,15 +25,17 @@ class Workers:
 
     Args:
         count: threads; with one, tasks run where they are asked for if torch has one thread there.
+        uses_torch: whether tasks do; else one thread is always the one that asks.
     """
 
-    def __init__(self, count: int) -> None:
-        self.count = max(count, 1)
+    def __init__(self, count: int, uses_torch: bool = True) -> None:
+        self.count, self.uses_torch = max(count, 1), uses_torch
         self._pool: ThreadPoolExecutor | None = None
 
-    def each(self, work: Callable[[T], object], tasks: Iterable[T]) -> None:
+    def each(self, work: Callable[[T], object], tasks: Sequence[T]) -> None:
         """Do ``work`` on every task, and wait. An error of a task is raised."""
-        if self.count == 1 and torch.get_num_threads() == 1:
+        here = self.count == 1 or (len(tasks) <= 1 and not self.uses_torch)
+        if here and (not self.uses_torch or torch.get_num_threads() == 1):
             for task in tasks:
                 work(task)
             return
