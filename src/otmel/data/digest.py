@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 DIGEST_BYTES: Final = 16
+_canonical: Final = json.JSONEncoder(ensure_ascii=False).encode
 ABSENT: Final = (-1, -1)
 """Size and time of an image file that is not there."""
 
@@ -30,7 +31,7 @@ def digest(entity: Entity, extra: str = "", stats: Iterable[tuple[int, int]] | N
         stats: size and modification time (ns) of each image given by its path, where they are known already.
     """
     texts = [entity.id, entity.name, entity.aliases, entity.description, entity.attributes, extra]
-    hashed = xxhash.xxh3_128(json.dumps(texts, ensure_ascii=False).encode("utf-8", "surrogatepass"))
+    hashed = xxhash.xxh3_128(_canonical(texts).encode("utf-8", "surrogatepass"))
     known = None if stats is None else iter(stats)
     for image in entity.images:
         is_path = isinstance(image, (str, Path))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any, Final
 
 from otmel.data.store.faults import reading, writing
 from otmel.data.store.folder import TABLE
-from otmel.data.store.manifest import versions
+from otmel.data.store.manifest import MANIFESTS, manifest_name, versions
 from otmel.errors import StorageError
 
 if TYPE_CHECKING:
@@ -36,7 +39,15 @@ class Table:
 
         self.root, self.version = root, version if version is not None else versions(root / f"{TABLE}.lance")[-1]
         with reading(root):
-            self._table: Any = lancedb.connect(str(root)).open_table(TABLE, version=self.version)
+            try:
+                self._table: Any = lancedb.connect(str(root)).open_table(TABLE, version=self.version)
+            except Exception:
+                # Lance reads the newest manifest first, whichever is asked for: it may be damaged where this is sound.
+                if version is None or version == versions(root / f"{TABLE}.lance")[-1]:
+                    raise
+                place = _alone(root / f"{TABLE}.lance", version)
+                weakref.finalize(self, shutil.rmtree, place, ignore_errors=True)
+                self._table = lancedb.connect(str(place)).open_table(TABLE)
             if version is None:
                 self._table.checkout_latest()
 
@@ -102,6 +113,18 @@ class Table:
             problem = f"the table went from version {self.version} to {version}: somebody writes past the lock"
             raise StorageError(problem, where=str(self.root), cure="write to a graph with otmel alone")
         self.version = version
+
+
+def _alone(table: Path, version: int) -> Path:
+    """A folder in which the table has this version alone: its files are links."""
+    place = Path(mkdtemp(prefix="otmel-"))
+    copy = place / table.name
+    (copy / MANIFESTS).mkdir(parents=True)
+    for entry in table.iterdir():
+        if entry.is_dir() and entry.name != MANIFESTS:
+            (copy / entry.name).symlink_to(entry.absolute(), target_is_directory=True)
+    (copy / manifest_name(version)).symlink_to((table / manifest_name(version)).absolute())
+    return place
 
 
 def predicates(column: str, numbers: Iterable[int]) -> Iterator[tuple[str, int]]:
