@@ -86,7 +86,7 @@ def _refusal(formula: Formula, arithmetic: Arithmetic) -> str | None:
 KERNEL = Kernel(
     "lanes",
     "plain torch on the lane layout, always there",
-    1e-5,
+    1e-6,
     _refusal,
     lambda formula, threads, arithmetic: _Lanes(formula, threads),
 )

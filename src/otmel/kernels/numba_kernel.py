@@ -88,7 +88,7 @@ def _refusal(formula: Formula, arithmetic: Arithmetic) -> str | None:
 KERNEL = Kernel(
     "numba",
     "vectors of 16, 8 or 4 entities in registers, by numba (otmel[fast])",
-    1e-5,
+    1e-6,
     _refusal,
     lambda formula, threads, arithmetic: Vectorised(formula, threads),
 )
