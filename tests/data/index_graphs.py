@@ -68,7 +68,7 @@ MENTIONS = [Mention(name, f"{name} {WORDS[seed]}", picture(seed)) for seed, name
 MENTIONS[3] = Mention("Stein", "the judge Stein")
 
 
-def answers(index: EntityIndex, source: RunSource, golds: int = 3) -> list[tuple]:
+def answers(index: EntityIndex, source: RunSource, golds: int = 1) -> list[tuple]:
     """What an index says about some mentions: best entities, scores to the bit, ranks by all parts."""
     table = mention_table(MENTIONS, source.processor, source.bundle.vectorizer)
     states = encoded_alike(Encoding.mentions(source.bundle.model), table)
