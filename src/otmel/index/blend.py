@@ -28,6 +28,13 @@ class Interval:
         """``middle ± slack``."""
         return Interval(middle - slack, middle + slack)
 
+    @property
+    def size(self) -> Float[Tensor, "M 1"]:
+        """The greatest absolute value that each mention's scores may have; NaN where one is."""
+        if not self.lower.shape[1]:
+            return torch.zeros(len(self.lower), 1)
+        return torch.maximum(self.upper.amax(1, keepdim=True), -self.lower.amin(1, keepdim=True)).clamp_min(0)
+
 
 @dataclass(frozen=True, eq=False)
 class Blend:
@@ -56,27 +63,30 @@ class Blend:
         """Bounds on the score from bounds on its parts, rounded outwards."""
         if self.alone is not None:
             one = parts[self.composition.names.index(self.alone)]
-            return _outwards(one.lower, one.upper, one.lower.abs() + one.upper.abs())
-        lower, upper, size = torch.zeros_like(share), torch.zeros_like(share), torch.zeros_like(share)
+            return _outwards(one.lower.clone(), one.upper.clone(), one.size)
+        lower, upper = torch.zeros_like(share), torch.zeros_like(share)
+        size = torch.zeros(len(share), 1)
         for one in parts[: len(self.composition.parts)]:
-            lower = lower + share * one.lower
-            upper = upper + share * one.upper
-            size = size + share * (one.lower.abs() + one.upper.abs())
+            lower.addcmul_(share, one.lower)
+            upper.addcmul_(share, one.upper)
+            size = size + one.size  # no share is above one
         weight = self.composition.name_weight
         if weight is not None:
-            names = weight * parts[-1].lower  # known exactly, so a negative weight turns nothing round
-            lower, upper, size = lower + names, upper + names, size + names.abs()
+            names = parts[-1].lower  # known exactly, so a negative weight turns nothing round
+            lower.add_(names, alpha=weight)
+            upper.add_(names, alpha=weight)
+            size = size + abs(weight) * parts[-1].size
         return _outwards(lower, upper, size)
 
 
-def share(composition: Composition, both_images: Bool[Tensor, "..."]) -> Float[Tensor, "..."]:
-    """One over the number of averaged parts that a pair has (Eq. 25), in float64."""
+def share(composition: Composition, both_images: Bool[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "..."]:
+    """One over the number of averaged parts that a pair has (Eq. 25)."""
     always = sum(not part.needs_image for part in composition.parts)
-    visual = len(composition.parts) - always
-    return 1.0 / (always + visual * both_images.to(torch.float64)).clamp_min(1)
+    with_image, without = (1 / max(count, 1) for count in (len(composition.parts), always))
+    return torch.where(both_images, torch.tensor(with_image, dtype=dtype), torch.tensor(without, dtype=dtype))
 
 
-def _outwards(lower: Tensor, upper: Tensor, size: Tensor) -> Interval:
-    """Room for the rounding of a dozen float32 operations on numbers of ``size``."""
+def _outwards(lower: Tensor, upper: Tensor, size: Float[Tensor, "M 1"]) -> Interval:
+    """Room for the rounding of a dozen float32 operations on numbers of ``size``; in place."""
     room = 16 * UNIT * size
-    return Interval(lower - room, upper + room)
+    return Interval(lower.sub_(room), upper.add_(room))

@@ -143,7 +143,7 @@ class CandidateSearch:
         if not parts:
             return np.zeros((len(askers), 1), np.float32)
         vectors = torch.cat([part.dense * askers.dense[part.name] for part in parts], 1)
-        return (share(self.searcher.composition, askers.has_image).float().unsqueeze(1) * vectors).numpy()
+        return (share(self.searcher.composition, askers.has_image, torch.float32).unsqueeze(1) * vectors).numpy()
 
 
 def _faiss(vectors: np.ndarray, settings: CandidateSettings) -> Any:

@@ -61,5 +61,7 @@ class LateSearch:
 
 def by_entry(by_slot: Float[Tensor, "M S"], entries: LateEntries) -> Float[Tensor, "M n"]:
     """Values by slot as values by entry; 0 where an entry has no tokens."""
+    if bool((entries.slot >= 0).all()):
+        return by_slot.index_select(1, entries.slot)
     padded = torch.nn.functional.pad(by_slot, (0, 1))
-    return padded.index_select(1, torch.where(entries.slot >= 0, entries.slot, by_slot.shape[1]).long())
+    return padded.index_select(1, torch.where(entries.slot >= 0, entries.slot, by_slot.shape[1]))

@@ -51,7 +51,7 @@ class Meeting:
             rows.append(self.names[mention, entry].double())
         both = self.askers.has_image[mention] & self.segment.has_image[entry]
         empty = torch.zeros(0, len(mention), dtype=torch.float64)
-        return torch.stack(rows) if rows else empty, share(self.composition, both)
+        return torch.stack(rows) if rows else empty, share(self.composition, both, torch.float64)
 
     def intervals(self, exactly: bool) -> tuple[list[Interval], Float[Tensor, "M n"]]:
         """Intervals of every part in the order of ``composition.names``, and the share of every pair (float32).
@@ -63,7 +63,7 @@ class Meeting:
         if self.names is not None:
             found.append(Interval(self.names, self.names))
         both = self.askers.has_image.unsqueeze(1) & self.segment.has_image.unsqueeze(0)
-        return found, share(self.composition, both).float()
+        return found, share(self.composition, both, torch.float32)
 
     @cached_property
     def names(self) -> Float[Tensor, "M n"] | None:
@@ -93,19 +93,21 @@ class Meeting:
         return torch.cat(products) if products else torch.zeros(0, dtype=torch.float64)
 
     def _bounded_part(self, part: Part, exactly: bool) -> Interval:
-        shape = (len(self.askers), len(self.segment))
-        middle, slack = torch.zeros(shape), torch.zeros(shape)
+        lower = torch.zeros(len(self.askers), len(self.segment))
+        upper = torch.zeros_like(lower)
+        if part.formula is not None:
+            senders, entries = self.askers.senders[part.name], self.segment.late[part.name]
+            late = self.late[part.name]
+            if exactly:
+                lower.add_(late.scores(senders, entries), alpha=part.late)
+                upper.copy_(lower)
+            else:
+                lower, upper = (part.late * side for side in late.bounds(self.prepared[part.name], entries))
         if part.dense:
             own, stored = self.askers.dense[part.name], self.segment.dense[part.name]
-            middle = part.dense * (own @ stored.rows().T)
+            middle = own @ stored.rows().T
             # |fl(x·y) − x·y| ≤ γ_d |x|·|y| ≤ γ_d ‖x‖‖y‖ in any order of summation.
-            gamma = (stored.width + 8) * UNIT * abs(part.dense)
-            slack = gamma * torch.outer(own.norm(dim=1), stored.norms)
-        if part.formula is None:
-            return Interval.around(middle, slack)
-        senders, entries = self.askers.senders[part.name], self.segment.late[part.name]
-        late = self.late[part.name]
-        if exactly:
-            return Interval.around(middle + part.late * late.scores(senders, entries), slack)
-        lower, upper = late.bounds(self.prepared[part.name], entries)
-        return Interval(middle + part.late * lower - slack, middle + part.late * upper + slack)
+            slack = ((stored.width + 8) * UNIT * own.norm(dim=1)).unsqueeze(1) * stored.norms
+            lower.add_(middle, alpha=part.dense).sub_(slack, alpha=abs(part.dense))
+            upper.add_(middle, alpha=part.dense).add_(slack, alpha=abs(part.dense))
+        return Interval(lower, upper)

@@ -183,8 +183,8 @@ class _Batch:
         )
 
     def _check(self, interval: Interval, mentions: Tensor) -> None:
-        bad = torch.nonzero(interval.upper.isnan() | interval.lower.isnan())
+        bad = torch.nonzero(interval.size.isnan().flatten()).flatten()
         if len(bad):
-            number = self.first + int(mentions[bad[0, 0]])
+            number = self.first + int(mentions[bad[0]])
             where = f"mention {number if self.query.ids is None else self.query.ids[number]}"
             raise OtmelError("a score is NaN", where=where, cure="the model's weights or inputs hold NaN")
