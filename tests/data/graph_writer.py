@@ -17,8 +17,7 @@ from pathlib import Path
 from otmel.data.digest import digest
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Entity
-from otmel.data.store import GraphStore, ImportSettings, is_store
-from otmel.data.store.graph_store import build_graph
+from otmel.data.store import GraphStore, ImportSettings, build_graph, is_store
 from otmel.errors import DataError
 
 IDS = 40

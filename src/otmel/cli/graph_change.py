@@ -14,7 +14,7 @@ from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from otmel.data.store import GraphStore, ImportSettings, Report
-    from otmel.data.store.imports import Track
+    from otmel.data.store.import_settings import Track
 
 Megabytes = Annotated[float, Parameter(name="--image-cap")]
 
@@ -77,7 +77,7 @@ def graph_build(
         reading: how the source is read.
         json: print JSON.
     """
-    from otmel.data.store.graph_store import build_graph
+    from otmel.data.store import build_graph
 
     how = f"nothing is lost: otmel graph build {source} --out {out} goes on where it stopped"
 

@@ -16,8 +16,7 @@ import pytest
 from graph_helpers import contents, numbered
 from PIL import Image
 
-from otmel.data.store import GraphStore, ImportSettings
-from otmel.data.store.graph_store import build_graph
+from otmel.data.store import GraphStore, ImportSettings, build_graph
 from otmel.errors import DataError
 
 Write = Callable[..., Path]

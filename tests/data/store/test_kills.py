@@ -44,7 +44,8 @@ class Mould:
         self.process.stdin.write(f"{folder} {log} {seed}\n")
         self.process.stdin.flush()
         pid = int(self.process.stdout.readline())
-        while len(log.read_bytes().splitlines()) < wanted:
+        while len(lines := log.read_bytes().splitlines()) < wanted:
+            assert not any(line.startswith(b"failed") for line in lines), lines
             time.sleep(0.002)
         time.sleep(rng.uniform(0, LONGEST_WAIT))
         os.kill(pid, signal.SIGKILL)

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from otmel.data.store.change import Change
 from otmel.data.store.faults import refusals
 from otmel.data.store.inspect import sums_needed
 from otmel.data.store.manifest import files_of
 from otmel.data.store.snapshots import Ledger, Snapshot, record_name, write_record
 from otmel.data.store.view import live_snapshots
-from otmel.data.store.writer import Change, Writer, files_under
+from otmel.data.store.writer import Writer, files_under
 from otmel.errors import ConfigurationError, DataError
 
 

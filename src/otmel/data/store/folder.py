@@ -67,10 +67,15 @@ class Folder:
 
     def create(self, images: Images) -> None:
         """Make the folder, without a snapshot. Raises ``StorageError`` where something else stands."""
-        if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+        if self.root.exists() and (not self.root.is_dir() or not self._is_empty()):
             problem = "something else stands here" if not self.format.exists() else "a graph stands here already"
             raise StorageError(problem, where=str(self.root), cure="choose another path")
         atomic_write_json(self.format, {"format": FORMAT, "version": VERSION, "images": images})
+
+    def _is_empty(self) -> bool:
+        """Whether nothing is here, or only what one that died while it began to make a graph left."""
+        names = [path.name for path in self.root.iterdir()]
+        return all(name == self.lock.name or (name.startswith(".") and ".tmp" in name) for name in names)
 
     def images(self) -> Images:
         """How the graph keeps its images.

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any
 
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
-from otmel.data.records import Entity
-from otmel.data.sources import EntitySource, SourceOptions, open_source
-from otmel.data.store.batches import sums_of
+from otmel.data.sources import SourceOptions
+from otmel.data.store.change import Change
+from otmel.data.store.deletion import deleted
 from otmel.data.store.folder import Folder, Images
-from otmel.data.store.imports import Import, ImportSettings, Operation, Track
-from otmel.data.store.keys import find
-from otmel.data.store.listing import Listing
+from otmel.data.store.given import Source, existing
+from otmel.data.store.given import opened as given
+from otmel.data.store.import_settings import ImportSettings, Operation, Track
+from otmel.data.store.imports import Import
 from otmel.data.store.lock import Note, silent
 from otmel.data.store.pictures import Pictures
 from otmel.data.store.report import Report
 from otmel.data.store.snapshots import Ledger, Snapshot
-from otmel.data.store.state import State, identity_of, read_state
-from otmel.data.store.table import Table, predicates
-from otmel.data.store.writer import Change, Writer, writer
-from otmel.errors import DataError, OtmelError, StorageError
+from otmel.data.store.state import State, read_state
+from otmel.data.store.writer import Writer, writer
+from otmel.errors import DataError
 
 if TYPE_CHECKING:
     from otmel.data.store.inspect import Info, Verification
-
-Source: TypeAlias = "str | Path | EntitySource | Iterable[Entity]"
-DELETED_AT_ONCE = 16_384
 
 
 def nowhere(done: int, total: int) -> None:
@@ -110,19 +105,17 @@ class GraphStore:
         """Remove entities by id, in one commit; unknown ids are counted. Raises ``StorageError``."""
         began = time.monotonic()
         with self._writing() as own:
-            head = _existing(own, self.folder)
-            own.start()
-            before, found = Table(self.folder.root, head.lance_version), {}
-            wanted, asked = iter(dict.fromkeys(ids)), 0
-            while batch := list(islice(wanted, DELETED_AT_ONCE)):
-                asked += len(batch)
-                found |= find(before, [one for one in batch if _is_text(one)])
-            counts = {"deleted": len(found), "unknown": asked - len(found)}
-            snapshot = head if not found else self._without(own, head, found, counts)
+            snapshot, counts = deleted(own, existing(own, self.folder), ids)
             self._ledger = own.ledger
-        seconds = time.monotonic() - began
-        made = {"snapshot": snapshot.id, "number": snapshot.number, "rows": snapshot.rows, "changed": bool(found)}
-        return Report(operation="delete", counts=counts, seconds=seconds, **cast("Any", made))
+        return Report(
+            operation="delete",
+            snapshot=snapshot.id,
+            number=snapshot.number,
+            rows=snapshot.rows,
+            counts=counts,
+            changed=counts["deleted"] > 0,
+            seconds=time.monotonic() - began,
+        )
 
     def snapshots(self) -> list[Snapshot]:
         """All snapshots, oldest first."""
@@ -168,7 +161,7 @@ class GraphStore:
         track: Track,
     ) -> Report:
         settings, findings = settings or ImportSettings(), Findings()
-        opened, identity = _opened(source, options or SourceOptions.model_validate({}), findings)
+        opened, identity = given(source, options or SourceOptions.model_validate({}), findings)
         if identity is None:
             settings = settings.model_copy(update={"strict": True})
         else:
@@ -180,7 +173,7 @@ class GraphStore:
                 cure = "change it: otmel graph upsert; or put the source in its place: otmel graph build … --replace"
                 raise DataError(f"the graph holds {head.rows:,} entities", where=str(self.folder.root), cure=cure)
             if operation == "upsert":
-                _existing(own, self.folder)
+                existing(own, self.folder)
             one = Import(own, operation, opened, settings, pictures, identity)
             report = one.run(self._unfinished(own, identity, one.notes), track)
             self._ledger = own.ledger
@@ -196,61 +189,5 @@ class GraphStore:
         notes.append(f"gave up an unfinished import of {state.identity.get('path')} ({state.counts['read']:,} rows)")
         return None
 
-    def _without(self, own: Writer, head: Snapshot, found: dict[str, tuple[int, bytes]], counts: dict[str, int]) -> Any:
-        places = [seq for seq, _ in found.values()]
-        for condition, count in predicates("seq", places):
-            own.delete(condition, count)
-        checksum, keys = sums_of(found)
-        change = Change("delete", counts, head.rows - len(found), head.next_seq, -checksum, -keys)
-        return own.commit(change)
-
     def _writing(self) -> Any:
         return writer(self.folder, self.wait, self.note, self._ledger)
-
-
-def build_graph(
-    path: str | Path, fill: Callable[[GraphStore], Report], images: Images = "store", **turn: Any
-) -> Report:
-    """Make a graph's folder where there is none, and fill it; when that fails for good, the folder goes again.
-
-    Args:
-        path: the folder.
-        fill: calls ``build`` of the store it is given.
-        images: whether a new graph stores its images, or their paths.
-        turn: ``wait`` and ``note`` of ``GraphStore``.
-    """
-    store = GraphStore(path, **turn)
-    fresh = not store.folder.format.exists()
-    if fresh:
-        store.folder.create(images)
-    try:
-        return fill(GraphStore.open(path, **turn))
-    except (OtmelError, OSError) as fault:
-        if fresh and not isinstance(fault, StorageError) and not store.snapshots():
-            shutil.rmtree(path, ignore_errors=True)
-        raise
-
-
-def _opened(source: Source, options: SourceOptions, findings: Findings) -> tuple[EntitySource, dict[str, Any] | None]:
-    if isinstance(source, (str, Path)):
-        opened = open_source(Path(source), options, findings)
-        return opened, identity_of(opened.path, options.model_dump(mode="json"))
-    if hasattr(source, "rows") and not isinstance(source, KnowledgeGraph):
-        opened = cast("EntitySource", source)
-        return opened, identity_of(opened.path, {})
-    return Listing(cast("Iterable[Entity]", source)), None
-
-
-def _existing(own: Writer, folder: Folder) -> Snapshot:
-    if own.head is None:
-        cure = "run otmel graph build to its end first"
-        raise DataError("the graph has no snapshot yet", where=str(folder.root), cure=cure)
-    return own.head
-
-
-def _is_text(one: object) -> bool:
-    """Whether an id can be in a graph at all."""
-    try:
-        return isinstance(one, str) and bool(one.encode())
-    except UnicodeEncodeError:
-        return False

@@ -2,48 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
-
-from pydantic import Field
+from typing import Any, Final
 
 from otmel.data.findings import Findings
 from otmel.data.sources import EntityRow, EntitySource
 from otmel.data.store.batches import Batch, Pending
 from otmel.data.store.faults import refusals
+from otmel.data.store.finishing import finished
+from otmel.data.store.import_settings import ImportSettings, Operation, Track
 from otmel.data.store.pictures import Pictures
 from otmel.data.store.report import Report, Tally
-from otmel.data.store.state import REJECTS, Progress, State
-from otmel.data.store.table import Table, predicates
-from otmel.data.store.writer import Change, Writer
+from otmel.data.store.state import Progress, State
+from otmel.data.store.table import Table
+from otmel.data.store.writer import Writer
 from otmel.errors import DataError
-from otmel.settings import Settings
-from otmel.storage import atomic_path, json_text
-
-Operation: TypeAlias = Literal["build", "replace", "upsert"]
-Track: TypeAlias = Callable[[int, int], Any]
-"""Told of (bytes read, bytes in all) after every batch of rows."""
+from otmel.storage import json_text
 
 SHOWN_ROWS: Final = 512
-
-
-class ImportSettings(Settings):
-    """How rows are taken in.
-
-    Attributes:
-        strict: stop at the first row that cannot be used, and commit nothing.
-        image_cap: bytes above which an image is left out.
-        batch_rows: rows written at a time.
-        batch_bytes: bytes of texts and images after which a batch is written, however few its rows.
-    """
-
-    strict: bool = False
-    image_cap: int = Field(default=32 << 20, ge=0)
-    batch_rows: int = Field(default=16_384, ge=1)
-    batch_bytes: int = Field(default=64 << 20, ge=1)
 
 
 @dataclass
@@ -86,20 +65,20 @@ class Import:
         try:
             for batch in self._batches(track):
                 self._write(batch)
-            return self._finish(time.monotonic() - began)
+            return finished(self, time.monotonic() - began)
         except DataError:
-            self._progress.close()
+            self.progress.close()
             Progress.discard(self.writer.folder.importing)
             self.writer.start()
             raise
         finally:
-            self._progress.close()
+            self.progress.close()
 
     def _begin(self, state: State | None) -> None:
         head = self.writer.head
         self.writer.start(state.lance_version if state else None, state.sums if state else None)
         with refusals(self.writer.folder.root):
-            self._progress = Progress(self.writer.folder.importing, state)
+            self.progress = Progress(self.writer.folder.importing, state)
         self.before = Table(self.writer.folder.root, head.lance_version) if head and head.rows else None
         self.checksum = self.keys = 0
         self.replaced: list[int] = []
@@ -110,7 +89,9 @@ class Import:
         self.tally, self.resumed = state.tally, state.tally.read
         self.checksum, self.keys = int(state.checksum, 16), int(state.keys, 16)
         for kind, found in state.findings.items():
-            self.pictures.findings.merge(Findings(_counter(kind, found), {kind: list(found["examples"])}))
+            self.pictures.findings.merge(
+                Findings(Counter({kind: int(found["count"])}), {kind: list(found["examples"])})
+            )
         if self.operation == "upsert":
             self.replaced = list(
                 self._seqs(f"born = {self.writer.number}") & self._seqs(f"born < {self.writer.number}")
@@ -146,13 +127,13 @@ class Import:
 
     def _write(self, batch: Batch) -> None:
         """Decide about every row of a batch and write those that change the graph."""
-        met = batch.without_duplicates(self._progress.seen)
+        met = batch.without_duplicates(self.progress.seen)
         self._reject(batch)
-        decided = batch.decided(self.before if self.operation == "upsert" else None, self._base)
+        decided = batch.decided(self.before if self.operation == "upsert" else None, self.base)
         if decided.rows:
             self.writer.append(decided.encoded(self.writer.number))
         with refusals(self.writer.folder.root):
-            self._progress.met(met)
+            self.progress.met(met)
         self.checksum += decided.checksum
         self.keys += decided.keys
         self.replaced += decided.replaced
@@ -170,17 +151,18 @@ class Import:
             self.tally.rejected += 1
             self.tally.foreign += reject.pop("foreign")
             with refusals(self.writer.folder.root):
-                self._progress.reject(reject)
+                self.progress.reject(reject)
 
     @property
-    def _base(self) -> int:
+    def base(self) -> int:
+        """The last place before the import's own rows."""
         return self.writer.head.next_seq if self.writer.head else 0
 
     def _save(self) -> None:
         if self.identity is None:
             return
         with refusals(self.writer.folder.root):
-            ids, rejects = self._progress.sizes()
+            ids, rejects = self.progress.sizes()
         state = State(
             identity=self.identity,
             number=self.writer.number,
@@ -193,73 +175,4 @@ class Import:
             rejects_bytes=rejects,
             findings={kind: dict(found) for kind, found in self.pictures.findings.as_json().items()},  # pyright: ignore
         )
-        self._progress.save(state)
-
-    def _finish(self, seconds: float) -> Report:
-        head, tally = self.writer.head, self.tally
-        if self.operation != "upsert" and not tally.accepted:
-            raise self._nothing_usable()
-        rejects = self._publish_rejects()
-        rows = tally.added + (head.rows if head and self.operation == "upsert" else 0)
-        if self.operation == "upsert" and not tally.added + tally.replaced and head is not None:
-            self.writer.start()
-            shutil.rmtree(self.writer.folder.importing, ignore_errors=True)
-            return self._report(head, rejects, seconds, changed=False)
-        self._remove_old()
-        change = Change(self.operation, tally.as_json(), rows, self._base + tally.read + 1, *self._sums())
-        return self._report(self.writer.commit(change), rejects, seconds)
-
-    def _sums(self) -> tuple[int, int]:
-        """What the commit adds to the checksums; a replacement also takes away all that was there."""
-        head = self.writer.head
-        if self.operation == "upsert" or head is None:
-            return self.checksum, self.keys
-        return self.checksum - int(head.checksum, 16), self.keys - int(head.keys, 16)
-
-    def _remove_old(self) -> None:
-        older = f"born < {self.writer.number}"
-        if self.operation == "upsert":
-            for condition, count in predicates("seq", self.replaced):
-                self.writer.delete(f"({condition}) AND {older}", count)
-        elif self.writer.head and self.writer.head.rows:
-            self.writer.delete(older, self.writer.head.rows)
-
-    def _publish_rejects(self) -> str | None:
-        """Put the rejected rows beside the graph, in the place of an earlier import's."""
-        place = self.writer.folder.rejects
-        with refusals(self.writer.folder.root):
-            self._progress.sizes()
-            if not self.tally.rejected:
-                place.unlink(missing_ok=True)
-                return None
-        with atomic_path(place) as temporary:
-            shutil.copyfile(self.writer.folder.importing / REJECTS, temporary)
-        return str(place)
-
-    def _nothing_usable(self) -> DataError:
-        self._progress.sizes()
-        with (self.writer.folder.importing / REJECTS).open(encoding="utf-8") as file:
-            first = file.readline().strip()
-        problem = f"there is no usable entity in its {self.tally.read:,} rows" + (f": {first}" if first else "")
-        return DataError(problem, where=str(self.source.path), cure="every entity needs an id and a name")
-
-    def _report(self, snapshot: Any, rejects: str | None, seconds: float, changed: bool = True) -> Report:
-        return Report(
-            operation=self.operation,
-            snapshot=snapshot.id,
-            number=snapshot.number,
-            rows=snapshot.rows,
-            counts=self.tally.as_json(),
-            changed=changed,
-            resumed=self.resumed,
-            rejects=rejects,
-            findings=self.pictures.findings.as_json(),
-            seconds=seconds,
-            notes=tuple(self.notes),
-        )
-
-
-def _counter(kind: str, found: dict[str, Any]) -> Any:
-    from collections import Counter
-
-    return Counter({kind: int(found["count"])})
+        self.progress.save(state)

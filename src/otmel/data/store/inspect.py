@@ -9,10 +9,10 @@ from typing import Any
 from otmel.checksums import Fault, FileSum, find_faults
 from otmel.data.store.folder import Folder, Images
 from otmel.data.store.manifest import files_of, fragments_of, manifest_name
+from otmel.data.store.opening import checked_keys
 from otmel.data.store.snapshots import Ledger, Snapshot
 from otmel.data.store.state import read_state
 from otmel.data.store.table import Table
-from otmel.data.store.view import checked_keys
 from otmel.data.store.writer import files_under
 from otmel.errors import DataError
 

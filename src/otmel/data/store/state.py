@@ -18,7 +18,7 @@ from otmel.data.store.report import Tally
 from otmel.data.store.seen import Seen
 from otmel.errors import DataError
 from otmel.settings import Settings
-from otmel.storage import atomic_write_json, json_text
+from otmel.storage import atomic_path, atomic_write_json, json_text
 
 STATE: Final = "state.json"
 IDS: Final = "ids.bin"
@@ -111,6 +111,21 @@ class Progress:
     def save(self, state: State) -> None:
         """From here on the import can go on. Raises ``StorageError``."""
         atomic_write_json(self.folder / STATE, state.model_dump(mode="json"))
+
+    def publish(self, place: Path) -> str | None:
+        """Put the rejected rows at ``place``, instead of those of an earlier import. Returns where they are, if any."""
+        if not self.sizes()[1]:
+            place.unlink(missing_ok=True)
+            return None
+        with atomic_path(place) as temporary:
+            shutil.copyfile(self.folder / REJECTS, temporary)
+        return str(place)
+
+    def first_reject(self) -> str:
+        """The first rejected row as JSON; empty when there is none."""
+        self.sizes()
+        with (self.folder / REJECTS).open(encoding="utf-8") as file:
+            return file.readline().strip()
 
     def close(self) -> None:
         """Close the files; they stay."""

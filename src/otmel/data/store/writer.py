@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otmel.checksums import FileSum, checksum, flushed
+from otmel.data.store.change import Change
 from otmel.data.store.faults import refusals
 from otmel.data.store.folder import Folder
 from otmel.data.store.lock import Note, silent, writer_lock
@@ -26,27 +27,6 @@ if TYPE_CHECKING:
 
 DIGESTS = 1 << 128
 KEYS = 1 << 64
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a commit changes.
-
-    Attributes:
-        operation: its name in the record.
-        counts: what it did, for the record.
-        rows: entities after it.
-        next_seq: the next free place in the order.
-        checksum: what it adds to the sum of the rows' digests.
-        keys: what it adds to the sum of the rows' keys.
-    """
-
-    operation: str
-    counts: Mapping[str, int]
-    rows: int
-    next_seq: int
-    checksum: int
-    keys: int
 
 
 @dataclass
