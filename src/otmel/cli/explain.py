@@ -52,7 +52,7 @@ def explain(
         raise ConfigurationError(f"--rank {rank}: the best entity has rank 1")
     data = data or (None if mention_id is None else remembered(run))
     chosen = _mention(mention, context, image) if mention_id is None else _mention_of(data, split, mention_id)
-    explanation = opened_linker(run, graph, data).explain(chosen, entity, rank)
+    explanation = opened_linker(run, graph or data).explain(chosen, entity, rank)
     for one in explanation.notes:
         note(f"note: {one}")
     for path in out:

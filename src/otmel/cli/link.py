@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from otmel.cli.console import Json, emit, note, progress
+from otmel.cli.search_options import SearchOptions
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def link(
     output: Annotated[Path, Parameter(allow_leading_hyphen=True)] = STANDARD,
     image_root: Path | None = None,
     k: Annotated[int, Parameter(name=("-k", "--top"))] = 5,
+    options: SearchOptions | None = None,
     json: Json = False,
 ) -> None:
     """Link mentions.
@@ -41,12 +43,13 @@ def link(
         mention: the words to link, as they stand in the sentence.
         context: the sentence around them.
         image: the image that goes with them.
-        graph: the entities: a folder or a file (.jsonl, .csv, .parquet).
+        graph: the entities: a graph (otmel graph build), a folder or a file (.jsonl, .csv, .parquet).
         data: a data set whose graph to use, instead of --graph.
         input: a file of mentions (.jsonl, .csv, .parquet), or - to read JSON lines from the standard input.
         output: where the answers to --input go, as JSON lines; - is the standard output.
         image_root: the folder that image names in --input are relative to and may not leave; by default the file's own.
         k: how many entities to return for each mention.
+        options: how entities are searched.
         json: print JSON.
     """
     single = mention is not None or image is not None
@@ -56,7 +59,7 @@ def link(
         raise ConfigurationError(problem, cure=cure)
     if k < 1:
         raise ConfigurationError(f"-k {k}: at least one entity must be asked for")
-    linker = opened_linker(run, graph, data)
+    linker = opened_linker(run, graph or data, options)
     if input is not None:
         _link_rows(linker, input, output, image_root, k)
         return
@@ -65,25 +68,30 @@ def link(
     found = linker.link(Mention(mention or "", context, image), k)[0]
     for one in found.notes:
         note(f"note: {one}")
+    if found.certificate is not None and found.certificate.method == "candidates":
+        note(
+            f"not exact: {found.certificate.recall:.1%} of the best {k} found, measured on "
+            f"{found.certificate.measured:,} mentions"
+        )
     emit(found if json else _table(found), json)
 
 
-def opened_linker(run: Path, graph: Path | None, data: Path | None) -> Linker:
-    """The linker of a run over a graph: the one named, that of the data set named, or the one it was trained on.
+def opened_linker(run: Path, graph: Path | None, options: SearchOptions | None = None) -> Linker:
+    """The linker of a run over a graph: the one named, or that of the data set it was trained on.
 
     Raises:
         ConfigurationError: none is named and the run does not say where its own is.
-        CheckpointError: the run is incomplete or broken.
+        CheckpointError: the run or the index is incomplete or broken, or they do not belong together.
         DataError: the graph cannot be read.
     """
     from otmel.data.graph import KnowledgeGraph
     from otmel.linking import Linker
 
-    place = graph or data or remembered(run)
+    place, options = graph or remembered(run), options or SearchOptions()
     if place is None:
         cure = "name it: --graph FOLDER_OR_FILE, or --data the data set's folder"
         raise ConfigurationError("the run does not say where its graph is", where=str(run), cure=cure)
-    return Linker.load(run, KnowledgeGraph.open(place))
+    return Linker.load(run, KnowledgeGraph.open(place), options.index, options.settings())
 
 
 def remembered(run: Path) -> Path | None:
