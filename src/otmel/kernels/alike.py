@@ -16,8 +16,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-WIDTHS = (32, 64)
-"""Lanes that a tile may have: whole numbers of vectors times the unrolling of torch's sums, for AVX2 and AVX-512."""
+WIDE = 64
+"""Lanes of a tile: a whole number of the widest vectors times the unrolling of torch's sums."""
 
 _COPIES = (1, 2, 3, 10, 45)
 
@@ -41,30 +41,19 @@ class Room(threading.local):
 room = Room()
 
 
-@cache
-def wide() -> int:
-    """How many lanes a tile has: the fewest with which sums treat them alike."""
-    for width in WIDTHS:
-        if _sums_alike(width):
-            return width
-    _refused("sums")
-    return WIDTHS[-1]
-
-
 def product(left: Float[Tensor, "n k"], right: Float[Tensor, "k c"], name: str) -> Float[Tensor, "n c"]:
-    """``left @ right`` in the room of that name, every column as if it stood alone. ``c`` is a multiple of a width."""
+    """``left @ right`` in the room of that name, every column as if it stood alone. ``c`` is a multiple of ``WIDE``."""
     made = room(name, len(left), right.shape[1])
     if _product_alike(*left.shape):
         return torch.mm(left, right, out=made)
-    width = wide()
-    for first in range(0, right.shape[1], width):
-        made[:, first : first + width] = left @ right[:, first : first + width].contiguous()
+    for first in range(0, right.shape[1], WIDE):
+        made[:, first : first + WIDE] = left @ right[:, first : first + WIDE].contiguous()
     return made
 
 
 def total(terms: Float[Tensor, "..."], axis: int) -> Tensor:
     """The sum over ``axis``, which is not the last; the same whether zeros follow or not."""
-    return terms.sum(axis) if _sums_alike(wide()) else halved(terms.clone(), axis)
+    return terms.sum(axis) if _sums_alike() else halved(terms.clone(), axis)
 
 
 def halved(terms: Tensor, axis: int) -> Tensor:
@@ -82,23 +71,23 @@ def halved(terms: Tensor, axis: int) -> Tensor:
 def _product_alike(rows: int, depth: int) -> bool:
     draw = torch.Generator().manual_seed(rows * 1009 + depth)
     left, column = torch.randn(rows, depth, generator=draw), torch.randn(depth, 1, generator=draw)
-    alone = (left @ column.repeat(1, WIDTHS[0]))[:, :1]
-    alike = all(bool((left @ column.repeat(1, WIDTHS[0] * n) == alone).all()) for n in _COPIES)
+    alone = (left @ column.repeat(1, WIDE))[:, :1]
+    alike = all(bool((left @ column.repeat(1, WIDE * n) == alone).all()) for n in _COPIES)
     return alike or _refused(f"the product [{rows}, {depth}] x [{depth}, n]")
 
 
 @cache
-def _sums_alike(width: int) -> bool:
+def _sums_alike() -> bool:
     draw = torch.Generator().manual_seed(0)
     for rows in (1, 2, 3, 7, 17, 40, 50, 77):
         terms = torch.randn(rows, 1, 1, generator=draw)
-        alone = terms.repeat(1, 1, width).sum(0)[0, 0]
+        alone = terms.repeat(1, 1, WIDE).sum(0)[0, 0]
         for after in (0, 1, 3, 30):
             padded = torch.cat([terms, torch.zeros(after, 1, 1)])
             for n in _COPIES:
-                first, second = padded.repeat(1, n, width).sum(0), padded.movedim(0, 1).repeat(n, 1, width).sum(1)
+                first, second = padded.repeat(1, n, WIDE).sum(0), padded.movedim(0, 1).repeat(n, 1, WIDE).sum(1)
                 if not (bool((first == alone).all()) and bool((second == alone).all())):
-                    return False
+                    return _refused("sums")
     return True
 
 

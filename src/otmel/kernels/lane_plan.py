@@ -61,33 +61,39 @@ class _Domain(Protocol):
 
 
 class _ExpDomain:
-    """On ``K = exp(−C/ε)`` itself, in float32."""
+    """On ``K = exp(−C/ε)`` itself, in float32.
+
+    A constant factor of ``K`` leaves a balanced plan as it is, so ``exp(cos/2ε)`` does as well there. ``u`` carries
+    ``a`` and ``v`` carries ``b``.
+    """
 
     def __init__(self, products: Tensor, tile: Tile, solver: Sinkhorn) -> None:
-        self.kernel = products.sub_(LOG2E / (2 * solver.epsilon)).exp2_()
+        if solver.relax != (1, 1):
+            products.sub_(LOG2E / (2 * solver.epsilon))
+        self.kernel = products.exp2_()
         self.work = room("work", *self.kernel.shape)
-        self.share, self.count = tile.share, len(products)
+        self.share, self.each = tile.share, 1 / len(products)
         self.row_power, self.column_power = solver.relax
 
     def columns(self, u: Tensor | None) -> Tensor:
-        scaled = self.share if u is None else self.share * u
-        return _inverse_power(total(torch.mul(self.kernel, scaled, out=self.work), 1), self.column_power)
+        scaled = self.share if u is None else u
+        sums = total(torch.mul(self.kernel, scaled, out=self.work), 1)
+        return _inverse_power(sums, self.column_power).mul_(self.each)
 
     def rows(self, v: Tensor) -> Tensor:
-        scaled = (v / self.count)[:, None]
-        return _inverse_power(total(torch.mul(self.kernel, scaled, out=self.work), 0), self.row_power)
+        return self.scaling(total(torch.mul(self.kernel, v[:, None], out=self.work), 0))
 
     def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
-        return (v / v_next - 1).abs_()
+        return (v / v_next).sub_(1).abs_()
 
     def plan(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """``K b v``, in the place of ``K``, and its sums over the mention's tokens."""
-        plan = self.kernel.mul_((v / self.count)[:, None])
+        plan = self.kernel.mul_(v[:, None])
         return plan, total(plan, 0)
 
     def scaling(self, mass: Tensor) -> Tensor:
         """``a u``, with which the rows of ``K b v`` become those of the plan."""
-        return self.share * _inverse_power(mass, self.row_power)
+        return _inverse_power(mass, self.row_power).mul_(self.share)
 
 
 class _LogDomain:

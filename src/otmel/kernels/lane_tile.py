@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from otmel.kernels.alike import product, wide
+from otmel.kernels.alike import WIDE, product, total
 from otmel.kernels.formula import Formula
 from otmel.kernels.layout import LANES, LaneBlocks, Senders
 from otmel.ot import Attention
@@ -49,8 +49,7 @@ class Tile:
             tokens = tokens.masked_fill(~live[:, None], 0)
         share = live / lengths.clamp_min(1)
         tokens = tokens.movedim(1, 0).contiguous()
-        attention = isinstance(formula.assignment, Attention)
-        compared = tokens if attention else unit(tokens.movedim(0, -1)).movedim(-1, 0).contiguous()
+        compared = tokens if isinstance(formula.assignment, Attention) else _unit(tokens)
         return Tile(tokens, compared.flatten(1), share, live, target.contiguous(), padded)
 
     @property
@@ -93,9 +92,9 @@ class Sent:
 
 def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
     """As many blocks as a tile has room for, from ``first`` on as a tile; lanes beyond the last block are empty."""
-    count = min(wide() // LANES, len(entities) - first)
+    count = min(WIDE // LANES, len(entities) - first)
     blocks = [entities.block(first + n) for n in range(count)]
-    tokens = torch.zeros(max(len(block) for block in blocks), entities.width, wide())
+    tokens = torch.zeros(max(len(block) for block in blocks), entities.width, WIDE)
     for n, block in enumerate(blocks):
         tokens[: len(block), :, n * LANES : (n + 1) * LANES] = block
     return _filled_up(
@@ -104,10 +103,10 @@ def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
 
 
 def slot_tile(formula: Formula, entities: LaneBlocks, slots: Int[Tensor, " p"]) -> Tile:
-    """At most ``wide()`` slots as a tile."""
+    """At most ``WIDE`` slots as a tile."""
     block, lane = slots // LANES, slots % LANES
     lengths, size = entities.lengths[block, lane], entities.width * LANES
-    tokens = torch.zeros(wide(), max(int(lengths.max()), 1), entities.width)
+    tokens = torch.zeros(WIDE, max(int(lengths.max()), 1), entities.width)
     places = zip(entities.start[block].tolist(), lane.tolist(), lengths.tolist(), strict=True)
     for row, (first, here, count) in enumerate(places):
         # One lane is every sixteenth number: a view, copied and converted at once.
@@ -122,6 +121,12 @@ def slot_tile(formula: Formula, entities: LaneBlocks, slots: Int[Tensor, " p"]) 
 
 def _filled_up(formula: Formula, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tile:
     lengths, target = lengths.flatten().long(), target.flatten(1)
-    missing = wide() - len(lengths)
+    missing = WIDE - len(lengths)
     lengths = torch.cat([lengths, lengths.new_zeros(missing)])
     return Tile.of(formula, tokens, lengths, torch.cat([target, target.new_zeros(len(target), missing)], 1))
+
+
+def _unit(tokens: Float[Tensor, "d L W"]) -> Float[Tensor, "d L W"]:
+    """``otmel.ot.cost.unit`` where channels come first."""
+    squares = total(tokens.square(), 0)
+    return tokens * torch.where(squares > 1e-12, squares, 1.0).rsqrt_()

@@ -1,6 +1,6 @@
 """The kernel ``lanes``: plain torch on the lane layout, always there.
 
-For every tile of 32 entities (64 where torch sums want it) and every mention, with ``Q`` as ``[d, L·32]``:
+For every tile of 64 entities and every mention, with ``Q`` as ``[d, L·64]``:
 
     1. ``X = K Q``                              one product; the keys carry ``log2(e)/(2ε)`` or ``1/√d``
     2. ``A``                                    Sinkhorn or softmax, sums over leading axes (``lane_plan``)
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from otmel.kernels.alike import wide
+from otmel.kernels.alike import WIDE
 from otmel.kernels.formula import Formula
 from otmel.kernels.lane_plan import weights
 from otmel.kernels.lane_pool import scores
@@ -39,12 +39,12 @@ class _Lanes:
 
         def score(first: int) -> None:
             tile = block_tile(self.formula, entities, first)
-            columns = slice(first * LANES, min(first * LANES + wide(), late.shape[1]))
+            columns = slice(first * LANES, min(first * LANES + WIDE, late.shape[1]))
             for row, mention in enumerate(sent):
                 if mention is not None:
                     late[row, columns] = self._scores(mention, tile)[: columns.stop - columns.start]
 
-        self.workers.each(_quiet(score), range(0, len(entities), wide() // LANES))
+        self.workers.each(_quiet(score), range(0, len(entities), WIDE // LANES))
         return late
 
     def pairs(
@@ -58,7 +58,7 @@ class _Lanes:
             (row, part)
             for row, mine in enumerate(order.split(counts))
             if len(mine) and mentions.lengths[row] > 0
-            for part in mine.split(wide())
+            for part in mine.split(WIDE)
         ]
         sent = {row: Sent.of(self.formula, mentions, row) for row, _ in parts}
 

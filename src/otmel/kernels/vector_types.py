@@ -23,8 +23,9 @@ FLOAT, INT = ir.FloatType(), ir.IntType(32)
 intrinsic: Any = extending.intrinsic
 """A function of jitted code whose body is LLVM's: it is called without the typing context that it is defined with."""
 
-jitted: Any = numba.njit(nogil=True, error_model="numpy")
-"""No fastmath: the order of every sum is part of the result."""
+_INNER: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+jitted: Any = numba.njit(nogil=True, error_model="numpy", **_INNER)
+"""For functions that jitted code calls. No fastmath: the order of every sum is part of the result."""
 
 
 @dataclass(frozen=True)
