@@ -16,6 +16,7 @@ from otmel.index.encode import Encoding, encoded_alike
 from otmel.index.index import EntityIndex
 from otmel.index.search import Query
 from otmel.index.source import RunSource
+from otmel.models.base import State
 from otmel.models.tables import mention_table
 
 WORDS = ("painter", "chemist", "sailor", "judge", "poet", "Norway", "Chile", "Kenya", "born", "in", "of", "the")
@@ -68,19 +69,20 @@ MENTIONS = [Mention(name, f"{name} {WORDS[seed]}", picture(seed)) for seed, name
 MENTIONS[3] = Mention("Stein", "the judge Stein")
 
 
-def answers(index: EntityIndex, source: RunSource, golds: int = 1) -> list[tuple]:
-    """What an index says about some mentions: best entities, scores to the bit, ranks by all parts."""
+def asked(source: RunSource) -> State:
+    """The mentions, as a model encodes them."""
     table = mention_table(MENTIONS, source.processor, source.bundle.vectorizer)
-    states = encoded_alike(Encoding.mentions(source.bundle.model), table)
-    found = []
-    for shift in range(golds):
-        gold = [(7 * row + shift) % max(len(index), 1) for row in range(len(MENTIONS))]
-        query = Query(10, gold, alone=source.composition.names)
-        found += [
-            (one.rows.tolist(), one.scores.tobytes(), one.gold_score, one.rank, dict(one.alone))
-            for one in index.search(states, query)
-        ]
-    return found
+    return encoded_alike(Encoding.mentions(source.bundle.model), table)
+
+
+def answers(index: EntityIndex, source: RunSource, mentions: State | None = None) -> list[tuple]:
+    """What an index says about some mentions: best entities, scores to the bit, ranks by all parts."""
+    gold = [7 * row % max(len(index), 1) for row in range(len(MENTIONS))]
+    query = Query(10, gold, alone=source.composition.names)
+    return [
+        (one.rows.tolist(), one.scores.tobytes(), one.gold_score, one.rank, dict(one.alone))
+        for one in index.search(asked(source) if mentions is None else mentions, query)
+    ]
 
 
 def files(folder: Path) -> dict[str, int]:

@@ -5,16 +5,25 @@ A checksum proves that a file is as it was written; this proves that what was wr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
 from otmel.errors import CheckpointError
-from otmel.index.names import NamePostings
 from otmel.index.segment import LateEntries, Segment
 from otmel.kernels.layout import LANES
+
+MOST_NAMES: Final = 2**31 - 1
+
+
+def check_names(arrays: Mapping[str, Tensor], where: str) -> None:
+    """Raises ``CheckpointError`` naming what cannot be among the arrays of the part N, if they are there."""
+    if "names.first" in arrays:
+        for problem in _name_problems(arrays):
+            raise CheckpointError(f"names: {problem}", where=where)
 
 
 def check_segment(segment: Segment, where: str) -> None:
@@ -37,8 +46,6 @@ def _problems(segment: Segment) -> Iterator[str]:
         yield "has_image holds something other than yes and no"
     for part, late in segment.late.items():
         yield from (f"late.{part}: {problem}" for problem in _late_problems(late))
-    if segment.names is not None:
-        yield from (f"names: {problem}" for problem in _name_problems(segment.names))
 
 
 def _late_problems(late: LateEntries) -> Iterator[str]:
@@ -63,17 +70,15 @@ def _late_problems(late: LateEntries) -> Iterator[str]:
         yield "an entry lies in an empty slot, or in that of another"
 
 
-def _name_problems(names: NamePostings) -> Iterator[str]:
-    first, inverted = torch.from_numpy(names.first), names.postings
-    count = int(names.first[-1])
-    starts, places = torch.from_numpy(inverted.indptr), torch.from_numpy(inverted.indices)
-    if not _covers(first, count) or int(first.diff().min()) < 1:
+def _name_problems(arrays: Mapping[str, Tensor]) -> Iterator[str]:
+    first, starts, places, buckets = (arrays[f"names.{name}"] for name in ("first", "starts", "places", "buckets"))
+    if not _covers(first, int(first[-1])) or int(first[-1]) > MOST_NAMES or int(first.diff().min()) < 1:
         yield "an entity has no name"
+    elif len(places) and (int(places.min()) < 0 or int(places.max()) >= int(first[-1])):
+        yield "a posting names a name that there is none of"
     if not _covers(starts, len(places)):
         yield "the postings do not follow one another to their end"
-    if len(places) and (int(places.min()) < 0 or int(places.max()) >= count):
-        yield "a posting names a name that there is none of"
-    if len(names.buckets) > 1 and int(torch.from_numpy(names.buckets).diff().min()) < 1:
+    if len(buckets) > 1 and int(buckets.diff().min()) < 1:
         yield "the n-grams are out of order"
 
 

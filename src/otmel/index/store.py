@@ -34,7 +34,7 @@ from otmel.index.manifest import REBUILD, Manifest, SegmentEntry, SegmentRecord
 from otmel.index.npy import map_array
 from otmel.index.places import Places, check_files, ids_of, read_arrays, read_segment_record, stop_at
 from otmel.index.segment import Segment
-from otmel.index.soundness import check_rows, check_segment
+from otmel.index.soundness import check_names, check_rows, check_segment
 from otmel.models.composition import Composition
 
 CHECKED_WHOLE: Final = 2**28
@@ -121,6 +121,7 @@ def _opened(places: Places, manifest: Manifest, check: Check) -> StoredIndex:
         folder = places.segment(entry.name)
         arrays = read_arrays(folder, record, list(record.arrays))
         keys.append({name: arrays[name] for name in KEYS})
+        check_names(arrays, str(folder))
         segments.append(segment_of(record.made, arrays, own))
         check_segment(segments[-1], str(folder))
     return StoredIndex(places.root, manifest, tuple(records), tuple(segments), tuple(keys))
