@@ -79,6 +79,7 @@ def test_damage_is_the_exit_status(graph: Path, capsys: pytest.CaptureFixture[st
 def test_refusals_have_a_cure(graph: Path, rows: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, cure in (
         (["build", str(rows), "--out", str(graph)], "--replace"),
+        (["build", str(rows), "--out", str(graph), "--replace", "--images", "path"], "another graph"),
         (["build", str(rows), "--out", str(tmp_path / "s.kg"), "--strict"], "without --strict"),
         (["delete", str(graph)], "--file"),
         (["expire", str(graph)], "how many to keep"),

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from otmel.data.store import GraphStore, ImportSettings, Report
     from otmel.data.store.import_settings import Track
 
-Megabytes = Annotated[float, Parameter(name="--image-cap")]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
@@ -62,7 +60,7 @@ def graph_build(
     source: Path,
     *,
     out: Path,
-    images: Literal["store", "path"] = "store",
+    images: Literal["store", "path"] | None = None,
     replace: bool = False,
     reading: Options = DEFAULTS,
     json: Json = False,
@@ -72,7 +70,7 @@ def graph_build(
     Args:
         source: a file of entities, or a folder that holds one.
         out: the graph's folder.
-        images: store the images' bytes in the graph, or only their paths.
+        images: store the images' bytes in the graph (as it does by default), or only their paths.
         replace: put the source in the place of what the graph holds, in one commit.
         reading: how the source is read.
         json: print JSON.

@@ -90,7 +90,7 @@ def test_no_commit_is_lost_and_none_is_seen_half(mould: Mould, tmp_path: Path) -
 
 def seen(folder: Path) -> str | None:
     """The content's checksum, from the entities themselves; ``None`` before the first snapshot."""
-    if not list((folder / "my.kg" / "snapshots").glob("*.json")):
+    if not list((folder / "my.kg" / "snapshots").glob("[0-9]*.json")):
         with pytest.raises(DataError):
             KnowledgeGraph.open(folder / "my.kg")
         return None
