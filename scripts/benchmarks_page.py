@@ -1,0 +1,190 @@
+"""Write ``docs/benchmarks.md`` and its drawings from the committed figures in ``benchmarks/results``.
+
+    python scripts/benchmarks_page.py            write page and drawings
+    python scripts/benchmarks_page.py --check    fail when the page is out of date
+
+Nothing on the page is typed by hand but what a benchmark is about: figures, targets met or missed, what is slower than
+the plain way, and what disturbed the measurement all come from the JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from benchmarks_drawings import DRAWINGS, draw
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGE = ROOT / "docs" / "benchmarks.md"
+Records: TypeAlias = Mapping[str, dict[str, Any]]
+
+ABOUT = {
+    "kernels": (
+        "Kernels",
+        "Late terms of every pair, text and image together (one 40×40 and one 50×50 transport, 96 channels), without "
+        "what an item brings alone. The baseline is the released style with the released formula: written by us from "
+        "a description of that code, without its disk reads, in the batch shape in which it is quickest.",
+    ),
+    "sinkhorn": (
+        "Sinkhorn solvers",
+        "4,096 problems 40×50 to the same error of the marginals. Solvers get ready costs and give plans; kernels get "
+        "tokens, and their time holds cosines, transported tokens and pooling, too. The baseline is POT's batch "
+        "solver on exp(−C/ε), which is quicker than its default on logarithms.",
+    ),
+    "search": (
+        "Exact search as the inner product gets weaker",
+        "Best ten and rank among all entities, formula of the preset `PAPER`. Mentions' vectors are scaled, so that "
+        "the inner product says less and the bounds leave more in doubt. The baseline is the released style end to "
+        "end, its rate extrapolated from a sample.",
+    ),
+    "wikimel": (
+        "An evaluation of WikiMEL's size",
+        "109,976 entities × 5,169 mentions, generated features, ragged texts, 61 % of the entities with an image.",
+    ),
+    "graph": (
+        "Graphs and indexes",
+        "The baseline of an import is the same JSONL put into a LanceDB table unseen: the ratio is the price of "
+        "checks, digests and snapshots. The encoder of the index is tiny and random.",
+    ),
+    "latency": (
+        "One mention against a whole graph",
+        "Warm, exact best ten, index on disk and memory-mapped. The baseline is the released style, extrapolated.",
+    ),
+}
+TRAINED = "Evaluation of a trained run through the index, against the plain evaluation that scores every pair."
+
+
+@dataclass(frozen=True)
+class Target:
+    """What was asked of a figure before it was measured."""
+
+    file: str
+    row: str
+    of: Literal["ratio_to_baseline", "value"]
+    sign: Literal["≥", "≤"]
+    bound: float
+
+    def line(self, records: Records) -> str:
+        """A row of the table of targets."""
+        rows = {row["name"]: row for row in records.get(self.file, {}).get("rows", ())}
+        if self.row not in rows:
+            return f"| {self.row} | {self._words('')} | – | not measured |"
+        found, unit = rows[self.row][self.of], rows[self.row]["unit"]
+        met = found >= self.bound if self.sign == "≥" else found <= self.bound
+        said = f"{figure(found)}×" if self.of == "ratio_to_baseline" else f"{figure(found)} {unit}"
+        return f"| {self.row} | {self._words(unit)} | {said} | {'met' if met else '**missed**'} |"
+
+    def _words(self, unit: str) -> str:
+        return f"{self.sign} {self.bound:,.4g}{'×' if self.of == 'ratio_to_baseline' else f' {unit}'.rstrip()}"
+
+
+_THREE = "paper's formula, 3 iterations"
+_FULL = "109,976 entities × 5,169 mentions"
+TARGETS = (
+    Target("kernels", f"{_THREE}, numba float32, 1 thread", "ratio_to_baseline", "≥", 20),
+    Target("kernels", f"{_THREE}, lanes float32, 1 thread", "ratio_to_baseline", "≥", 8),
+    Target("kernels", f"{_THREE}, numba bfloat16 over float32, 1 thread", "value", "≥", 1.5),
+    Target("kernels", f"{_THREE}, numba float32, two threads over one", "value", "≥", 1.8),
+    Target("sinkhorn", "ε = 0.6, kernel numba float32, the whole score, 1 thread", "ratio_to_baseline", "≥", 15),
+    Target("search", "100,000 entities, random, float16, inner product ×1, top 10", "ratio_to_baseline", "≥", 1000),
+    Target("wikimel", f"{_FULL}, most memory of the process", "value", "≤", 4096),
+    Target("graph", "1,000,000 entities, JSONL, import, most memory", "value", "≤", 2048),
+    Target("latency", "100,000 entities, float16, exact, median", "value", "≤", 150),
+    Target("latency", "1,000,000 entities, int8, exact, median", "value", "≤", 1000),
+    Target("latency", "1,000,000 entities, int8, exact, most memory beyond the map", "value", "≤", 2048),
+)
+HEADER = """# Benchmarks
+
+Written by `python scripts/benchmarks_page.py` from `benchmarks/results/*.json`, which `python benchmarks/run.py` wrote.
+A ratio says how many times better a row is than the plain way measured in the same run; only ratios can be compared
+between machines. One thread is timed by its processor time, several by the clock; each figure is the best of several
+rounds in which all ways take turns. `python benchmarks/gate.py FRESH COMMITTED` fails where a ratio is more than 15 %
+worse than the committed one.
+"""
+
+
+def page(records: Records) -> str:
+    """The page, as Markdown."""
+    parts = [HEADER, "## What was asked for\n", "| figure | asked | measured | |\n|---|---|---|---|"]
+    parts[-1] += "".join(f"\n{target.line(records)}" for target in TARGETS) + "\n"
+    parts += ["## What disappoints\n", *([f"- {one}" for one in disappointments(records)] or ["- nothing"]), ""]
+    for name, record in records.items():
+        title, about = ABOUT.get(name, (name.replace("trained-", "Trained: "), TRAINED))
+        parts += [f"## {title}\n", about + "\n", _machine(record) + "\n"]
+        if name in DRAWINGS:
+            parts.append(f"![{title}](benchmarks/{name}.svg)\n")
+        parts.append(_table(record["rows"]))
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def disappointments(records: Records) -> Iterator[str]:
+    """Targets missed or not measured, ways that are slower than the plain one, and disturbed measurements."""
+    for target in TARGETS:
+        line = target.line(records)
+        if "missed" in line or "not measured" in line:
+            _, row, asked, found, verdict, _ = (part.strip() for part in line.split("|"))
+            yield f"{row}: asked {asked}, {'measured ' + found if found != '–' else verdict}"
+    for name, record in records.items():
+        slower = [row for row in record["rows"] if (row["ratio_to_baseline"] or 1) < 1]
+        for row in slower:
+            yield f"{name}: {row['name']}: {figure(row['ratio_to_baseline'])}× the baseline, that is worse"
+        if record["dirty"] or record["commit"] is None:
+            yield f"{name}: measured with files that no commit holds"
+        disturbed = sum("disturbed" in row["note"] for row in record["rows"])
+        if disturbed:
+            yield f"{name}: {disturbed} rows were measured while something else ran"
+
+
+def figure(value: float) -> str:
+    """A figure with three digits and no more."""
+    return f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:.3g}"
+
+
+def _machine(record: dict[str, Any]) -> str:
+    there = record["machine"]
+    flags = ", ".join(there["flags"]) or "no wide vectors"
+    gpu = f", {there['gpu']}" if there["gpu"] else ""
+    torch = record["versions"].get("torch", "?")
+    return (
+        f"*{there['cpu']}, {there['cores']} cores, {there['memory_gib']:g} GiB, {flags}{gpu}; torch {torch}; "
+        f"commit {(record['commit'] or 'unknown')[:12]}, {record['date'][:10]}; "
+        f"load {record['load']['before']} before, {record['load']['after']} after; {record['seconds']:,.0f} s.*"
+    )
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> str:
+    lines = ["| what | value | unit | × baseline | note |", "|---|---:|---|---:|---|"]
+    for row in rows:
+        ratio = "" if row["ratio_to_baseline"] is None else figure(row["ratio_to_baseline"])
+        lines.append(f"| {row['name']} | {figure(row['value'])} | {row['unit']} | {ratio} | {row['note']} |")
+    return "\n".join(lines) + "\n"
+
+
+def read(folder: Path = RESULTS) -> Records:
+    """The figures by name: known ones first, in the page's order, then trained runs."""
+    found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
+    order = [name for name in ABOUT if name in found] + [name for name in found if name.startswith("trained-")]
+    return {name: found[name] for name in order}
+
+
+def main(arguments: Sequence[str]) -> str | None:
+    """Write or check the page; what is wrong, or ``None``."""
+    records = read()
+    text = page(records)
+    if "--check" in arguments:
+        if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
+            return "docs/benchmarks.md is out of date: run scripts/benchmarks_page.py and commit what it writes"
+        return None
+    PAGE.write_text(text, encoding="utf-8")
+    for name in DRAWINGS.keys() & records.keys():
+        draw(name, records[name]["rows"], PAGE.parent / "benchmarks" / f"{name}.svg")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
