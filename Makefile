@@ -8,10 +8,10 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint format types imports equations docs constraints clean
+.PHONY: help install demo test kills bench bench-quick lint format types imports equations docs constraints clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 # Without the stamp, what stands in .venv is of unknown origin (an interrupted installation, say) and is made anew.
 $(STAMP): pyproject.toml constraints.txt
@@ -37,6 +37,16 @@ demo: $(STAMP)  ## generate a world, train on it, link three mentions
 test: export OMP_NUM_THREADS = 1
 test: $(STAMP)  ## run the tests with coverage
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+
+kills: $(STAMP)  ## kill writers of graph and index 200 times, seeded, and read what is left
+	OTMEL_KILLS=200 $(BIN)/python -m pytest --no-cov -q -s -m "" tests/data/store/test_kills.py tests/index/test_index_faults.py
+
+bench: $(STAMP)  ## every benchmark at full size (an hour; nothing else should run)
+	$(BIN)/python benchmarks/run.py
+
+bench-quick: $(STAMP)  ## every benchmark at a small size, then the gate on ratios
+	$(BIN)/python benchmarks/run.py --quick --out build/benchmarks
+	$(BIN)/python benchmarks/gate.py build/benchmarks benchmarks/results/quick
 
 lint: $(STAMP)  ## ruff: faults and format
 	$(BIN)/ruff check .

@@ -63,7 +63,7 @@ def test_a_log_has_ever_fewer_lines_but_one_each_minute(clock: Clock) -> None:
     seconds = [int(line.split("(")[1].split()[0]) for line in text(console).splitlines()]
     assert seconds[:5] == [2, 4, 8, 16, 32]
     assert all(60 <= later - earlier <= 61 for earlier, later in pairwise(seconds[6:]))
-    assert text(console).splitlines()[0] == "encoding: 2 of 3,600 (2 s)"
+    assert text(console).splitlines()[0] == "encoding: 2 of 3,600 (2 s, about 60 min left)"
 
 
 def test_an_unknown_total_is_not_invented(clock: Clock) -> None:
@@ -89,7 +89,7 @@ def test_work_that_reports_its_state_moves_the_same_bar(clock: Clock) -> None:
         report(4, 10)
         clock.now += 3
         report(9, 10)
-    assert text(console).splitlines() == ["drawing: 9 of 10 (3 s)"]
+    assert text(console).splitlines() == ["drawing: 9 of 10 (3 s, about 1 s left)"]
 
 
 def test_the_bar_goes_to_the_error_stream(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
+from math import ceil
 from typing import TypeAlias, TypeVar
 
 from rich.console import Console
@@ -71,7 +72,7 @@ class _Log:
     """Progress as lines of text, for what is no terminal: after two seconds, four, eight, …, then every minute."""
 
     def __init__(self, description: str, total: int | None, console: Console) -> None:
-        self.description, self.console = description, console
+        self.description, self.console, self.total = description, console, total
         self.of = f" of {total:,}" if total is not None else ""
         self.done, self.began, self.due = 0, time.monotonic(), PATIENCE_SECONDS
 
@@ -80,5 +81,12 @@ class _Log:
         passed = time.monotonic() - self.began
         if passed >= self.due:
             self.due = passed + min(passed, LONGEST_SILENCE_SECONDS)
-            line = f"{self.description}: {self.done:,}{self.of} ({passed:.0f} s)"
+            line = f"{self.description}: {self.done:,}{self.of} ({passed:.0f} s{self._left(passed)})"
             self.console.print(line, markup=False, highlight=False)
+
+    def _left(self, passed: float) -> str:
+        """How long it will still take, at the rate so far; nothing where that cannot be told."""
+        if not self.total or not 0 < self.done < self.total:
+            return ""
+        seconds = passed * (self.total - self.done) / self.done
+        return f", about {ceil(seconds)} s left" if seconds < 120 else f", about {ceil(seconds / 60)} min left"
