@@ -75,10 +75,10 @@ def asked(source: RunSource) -> State:
     return encoded_alike(Encoding.mentions(source.bundle.model), table)
 
 
-def answers(index: EntityIndex, source: RunSource, mentions: State | None = None) -> list[tuple]:
+def answers(index: EntityIndex, source: RunSource, mentions: State | None = None, alone: bool = True) -> list[tuple]:
     """What an index says about some mentions: best entities, scores to the bit, ranks by all parts."""
     gold = [7 * row % max(len(index), 1) for row in range(len(MENTIONS))]
-    query = Query(10, gold, alone=source.composition.names)
+    query = Query(10, gold, alone=source.composition.names if alone else ())
     return [
         (one.rows.tolist(), one.scores.tobytes(), one.gold_score, one.rank, dict(one.alone))
         for one in index.search(asked(source) if mentions is None else mentions, query)

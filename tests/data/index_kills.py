@@ -1,6 +1,6 @@
 """Builds and updates an index in child processes that die, or meet a disk that refuses, at a chosen step.
 
-Called as ``python index_kills.py RUN FOLDER MODE TRIALS``; prints one JSON line for each trial.
+Called as ``python index_kills.py RUN FOLDER TRIALS``; prints one JSON line for each trial of each mode.
 """
 
 from __future__ import annotations
@@ -89,36 +89,36 @@ def seen(source: RunSource, folder: Path, mentions: State) -> str:
         opened = open_index(folder, check="whole")
     except CheckpointError as fault:
         return fault.problem
-    found = answers(opened.index(source.composition), source, mentions)
+    found = answers(opened.index(source.composition), source, mentions, alone=False)
     return hashlib.sha256(repr((opened.manifest.graph, opened.ids, found)).encode()).hexdigest()
 
 
-def main(run: str, root: Path, mode: str, trials: int) -> None:
+def main(run: str, root: Path, trials: int) -> None:
     """Every trial: build or update, stopped at a random step; look; then do it again, unhindered."""
     old = RunSource.load(run, OLD)
-    new, chance, mentions = replace(old, graph=NEW), random.Random(mode), asked(old)
+    new, chance, mentions = replace(old, graph=NEW), random.Random(trials), asked(old)
     build_index(old, root / "old", SETTINGS)
     build_index(new, root / "new", SETTINGS)
     known = {seen(old, root / "old", mentions): "old", seen(new, root / "new", mentions): "new"}
     tasks = {"build": lambda to: build_index(new, to, SETTINGS), "update": lambda to: update_index(new, to, SETTINGS)}
-    steps = {}
-    for trial in range(-2, trials):
-        name = ("build", "update")[trial % 2]
-        folder = root / f"{trial}"
-        if name == "update":
-            shutil.copytree(root / "old", folder)
-        at = 0 if trial < 0 else chance.randrange(1, steps[name] + 1)
-        status, said = in_child(lambda to=folder, task=tasks[name]: task(to), at, mode)
-        if trial < 0:
-            steps[name] = int(said.removeprefix("done "))
-        after, left = seen(new, folder, mentions), [path.name for path in folder.rglob(".*.tmp*")]
-        tasks[name](folder)
-        again, verified = seen(new, folder, mentions), verify_index(folder)
-        record = {"task": name, "at": at, "status": status, "said": said, "after": known.get(after, after)}
-        record |= {"temporary": left, "again": known.get(again, again), "sound": verified.sound}
-        sys.stdout.write(json.dumps({**record, "leftovers": len(verified.leftovers)}) + "\n")
-        shutil.rmtree(folder)
+    for name, mode in ((name, mode) for mode in ("kill", "full") for name in tasks):
+        steps = 0
+        for trial in range(trials + 1):
+            folder = root / f"{name}-{mode}-{trial}"
+            if name == "update":
+                shutil.copytree(root / "old", folder)
+            at = chance.randrange(1, steps + 1) if trial else 0
+            status, said = in_child(lambda to=folder, task=tasks[name]: task(to), at, mode)
+            if not trial:
+                steps = int(said.removeprefix("done "))
+            after, left = seen(new, folder, mentions), [path.name for path in folder.rglob(".*.tmp*")]
+            tasks[name](folder)
+            again, verified = seen(new, folder, mentions), verify_index(folder)
+            record = {"task": name, "mode": mode, "at": at, "status": status, "said": said, "temporary": left}
+            record |= {"after": known.get(after, after), "again": known.get(again, again), "sound": verified.sound}
+            sys.stdout.write(json.dumps({**record, "leftovers": len(verified.leftovers)}) + "\n")
+            shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))
