@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from otmel.data.graph import KnowledgeGraph
-from otmel.data.records import Mention
+from otmel.data.records import Entity, Mention
 from otmel.inputs import InputProcessor
 from otmel.models.base import Side
 from otmel.models.name_rows import NameRows, entity_names, mention_names
@@ -72,7 +72,14 @@ def mention_table(mentions: Sequence[Mention], processor: InputProcessor, vector
 
 def entity_table(graph: KnowledgeGraph, processor: InputProcessor, vectorizer: NameVectorizer | None) -> Table:
     """A live table of the entities of a graph."""
-    return Table(Live(graph, processor.entities), None if vectorizer is None else entity_names(vectorizer, list(graph)))
+    return Table(
+        Live(graph, processor.entities), None if vectorizer is None else entity_names(vectorizer, _texts(graph))
+    )
+
+
+def _texts(graph: KnowledgeGraph) -> list[Entity]:
+    """The entities without the images that a store would have to read."""
+    return [entity for batch in graph.batches(images=False) for entity in batch]
 
 
 @torch.no_grad()
