@@ -41,14 +41,13 @@ class Tile:
     padded: bool
 
     @staticmethod
-    def of(formula: Formula, tokens: Float[Tensor, "L d W"], lengths: Int[Tensor, " W"], target: Tensor) -> Tile:
-        """A tile from gathered tokens, which may hold anything where there is no content."""
-        live = torch.arange(len(tokens))[:, None] < lengths
+    def of(formula: Formula, tokens: Float[Tensor, "d L W"], lengths: Int[Tensor, " W"], target: Tensor) -> Tile:
+        """A tile from gathered tokens, which may hold anything where there is no content; they are changed in place."""
+        live = torch.arange(tokens.shape[1])[:, None] < lengths
         padded = not bool(live.all())
         if padded:
-            tokens = tokens.masked_fill(~live[:, None], 0)
+            tokens.masked_fill_(~live, 0)
         share = live / lengths.clamp_min(1)
-        tokens = tokens.movedim(1, 0).contiguous()
         compared = tokens if isinstance(formula.assignment, Attention) else _unit(tokens)
         return Tile(tokens, compared.flatten(1), share, live, target.contiguous(), padded)
 
@@ -94,9 +93,9 @@ def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
     """As many blocks as a tile has room for, from ``first`` on as a tile; lanes beyond the last block are empty."""
     count = min(WIDE // LANES, len(entities) - first)
     blocks = [entities.block(first + n) for n in range(count)]
-    tokens = torch.zeros(max(len(block) for block in blocks), entities.width, WIDE)
+    tokens = torch.zeros(entities.width, max(len(block) for block in blocks), WIDE)
     for n, block in enumerate(blocks):
-        tokens[: len(block), :, n * LANES : (n + 1) * LANES] = block
+        tokens[:, : len(block), n * LANES : (n + 1) * LANES] = block.movedim(1, 0)
     return _filled_up(
         formula, tokens, entities.lengths[first : first + count], entities.target[first : first + count].movedim(0, 1)
     )
@@ -116,7 +115,7 @@ def slot_tile(formula: Formula, entities: LaneBlocks, slots: Int[Tensor, " p"]) 
         if entities.scales is not None:
             scales = entities.scales[first // entities.width :][here::LANES]
             tokens[row, :count] *= scales[:count, None]
-    return _filled_up(formula, tokens.permute(1, 2, 0), lengths, entities.target[block, :, lane].T)
+    return _filled_up(formula, tokens.permute(2, 1, 0).contiguous(), lengths, entities.target[block, :, lane].T)
 
 
 def _filled_up(formula: Formula, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tile:

@@ -63,7 +63,7 @@ class Kernel:
     bind: Bind
 
 
-PLACES = ("otmel.kernels.lanes", "otmel.kernels.definition")
+PLACES = ("otmel.kernels.numba_kernel", "otmel.kernels.lanes", "otmel.kernels.definition")
 """Modules with a ``KERNEL``, the fastest first; imported when a kernel is looked for."""
 
 
