@@ -30,6 +30,7 @@ class Verb:
 GROUPS = {
     "data": "Look at data sets, or generate one.",
     "graph": "Keep a graph of one's own: build, change, check and export it.",
+    "index": "Encode a graph once, and keep it on the disk for linking.",
 }
 
 VERBS = (
@@ -175,6 +176,37 @@ VERBS = (
         "otmel.cli.models:models",
         "List the presets and the variants of the model.",
         ("otmel models", "otmel models --json"),
+    ),
+    Verb(
+        "index build",
+        "otmel.cli.index_change:index_build",
+        "Encode every entity of a graph with a run, once, and keep it on the disk.\n\n"
+        "The same command goes on where it was interrupted. What is there already, encoded by the same run, is checked "
+        "and stays; what is damaged is encoded anew.",
+        (
+            "otmel index build runs/world --graph my.kg --out my.index",
+            "otmel index build runs/world --graph my.kg --out my.index --dtype float16 --memory-limit 4GiB",
+        ),
+    ),
+    Verb(
+        "index update",
+        "otmel.cli.index_change:index_update",
+        "Bring an index to the state of its graph: encode what is new or changed, mask what is deleted.\n\n"
+        "The result answers as one that is built from nothing does, to the last bit.",
+        ("otmel index update runs/world --graph my.kg --out my.index",),
+    ),
+    Verb(
+        "index info",
+        "otmel.cli.index_look:index_info",
+        "Say what an index holds, of what it was made, and what takes how much.",
+        ("otmel index info my.index", "otmel index info my.index --json"),
+    ),
+    Verb(
+        "index verify",
+        "otmel.cli.index_look:index_verify",
+        "Read an index to its last byte, and name the file and the place of all damage.\n\n"
+        "Exit status: 0 sound, 1 damaged.",
+        ("otmel index verify my.index", "otmel index verify my.index --json > damage.json"),
     ),
     Verb(
         "link",

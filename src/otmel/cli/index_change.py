@@ -1,0 +1,120 @@
+"""``otmel index build`` and ``update``: verbs that write an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from otmel.cli.console import Json, emit, note, resumable
+
+if TYPE_CHECKING:
+    from otmel.index.source import RunSource
+    from otmel.index.writer import Built
+
+
+@dataclass(frozen=True)
+class Written:
+    """What ``otmel index build`` and ``update`` print."""
+
+    built: Built
+    run: Path
+    graph: Path
+
+    def as_json(self) -> dict[str, Any]:
+        """What was done, and what the index is now."""
+        built, manifest = self.built, self.built.manifest
+        return {
+            "folder": str(built.folder),
+            "changed": built.changed,
+            "encoded": built.encoded,
+            "kept": built.kept,
+            "entities": manifest.entities,
+            "segments": len(manifest.segments),
+            "generation": manifest.generation,
+            "graph": manifest.graph,
+            "model": manifest.made.model,
+            "precision": manifest.made.precision,
+        }
+
+    def as_text(self) -> str:
+        """The counts, and what to type next."""
+        built, manifest = self.built, self.built.manifest
+        lines = [
+            f"wrote {built.folder}" if built.changed else f"{built.folder} is up to date",
+            f"  {built.encoded:,} entities encoded, {built.kept:,} were there already",
+            f"  {len(manifest.segments):,} segments, {manifest.made.precision}, graph {manifest.graph}",
+        ]
+        return "\n".join([*lines, f"next: otmel link {self.run} WORDS --graph {self.graph} --index {built.folder}"])
+
+
+def index_build(
+    run: Path,
+    *,
+    graph: Path,
+    out: Path | None = None,
+    dtype: Literal["float32", "float16", "int8"] = "float32",
+    memory_limit: str = "2GiB",
+    wait: float = 0.0,
+    json: Json = False,
+) -> None:
+    """Index a graph.
+
+    Args:
+        run: the run folder.
+        graph: the entities: a graph's folder, a data set, or a JSONL, CSV or Parquet file.
+        out: the folder to write; by default index/NAME in the run folder, with the graph's name.
+        dtype: how vectors and tokens are kept: float32 loses nothing, float16 takes half of it, int8 a quarter.
+        memory_limit: what building may take beside the model and the graph, as in 512MiB or 2GiB.
+        wait: seconds to wait while another process is writing to the index.
+        json: print JSON.
+    """
+    from otmel.index.build import build_index
+    from otmel.index.gather import bytes_of
+    from otmel.index.writer import IndexSettings
+
+    settings = IndexSettings(precision=dtype, memory_limit=bytes_of(memory_limit), wait=wait)
+    with resumable("the finished segments stay: run the same command again to go on"):
+        built = build_index(_source(run, graph), out or default_place(run, graph), settings, note)
+    emit(Written(built, run, graph), json)
+
+
+def index_update(
+    run: Path,
+    *,
+    graph: Path,
+    out: Path | None = None,
+    memory_limit: str = "2GiB",
+    wait: float = 0.0,
+    json: Json = False,
+) -> None:
+    """Bring an index up to date.
+
+    Args:
+        run: the run that the index was built with.
+        graph: the entities as they are now.
+        out: the index; by default index/NAME in the run folder, with the graph's name.
+        memory_limit: what encoding may take beside the model and the graph, as in 512MiB or 2GiB.
+        wait: seconds to wait while another process is writing to the index.
+        json: print JSON.
+    """
+    from otmel.index.gather import bytes_of
+    from otmel.index.update import update_index
+    from otmel.index.writer import IndexSettings
+
+    settings = IndexSettings(memory_limit=bytes_of(memory_limit), wait=wait)
+    with resumable("the finished segments stay: run the same command again to go on"):
+        built = update_index(_source(run, graph), out or default_place(run, graph), settings, note)
+    emit(Written(built, run, graph), json)
+
+
+def default_place(run: Path, graph: Path) -> Path:
+    """Where an index lies if nobody says: in the run folder, under the graph's name."""
+    return run / "index" / graph.resolve().stem
+
+
+def _source(run: Path, graph: Path) -> RunSource:
+    from otmel.data.graph import KnowledgeGraph
+    from otmel.index.source import RunSource
+
+    return RunSource.load(run, KnowledgeGraph.open(graph))
