@@ -48,6 +48,7 @@ class Workers:
             started = Barrier(self.count + 1)
 
             def alone() -> None:
+                torch.get_num_threads()  # a thread's first question sets its number; after that the next line holds
                 torch.set_num_threads(1)
                 started.wait()
 
