@@ -1,7 +1,4 @@
-"""Arithmetic on vectors for jitted code. One vector and several may meet: the one then stands for each of the several.
-
-Constants of ``exp2`` and ``log2`` are minimax fits; both are right to about one unit in the last place.
-"""
+"""Arithmetic on vectors for jitted code. Where one vector meets several, it stands for each of them."""
 
 from __future__ import annotations
 
@@ -11,13 +8,13 @@ from typing import Any
 from llvmlite import ir
 from numba.core import types
 
+from otmel.kernels.vector_exp import chosen, larger_of, logarithm, multiply_add, power_of_two
 from otmel.kernels.vector_types import (
     FLOAT,
     INT,
     LanesType,
     Vectors,
     called,
-    constant,
     intrinsic,
     place,
     pointer,
@@ -25,49 +22,6 @@ from otmel.kernels.vector_types import (
     splat,
     take,
 )
-
-_EXP2 = (0.00015353360504377633, 0.0013398875016719103, 0.00961843691766262, 0.055503323674201965, 0.24022647738456726)
-_LN2 = 0.6931471824645996
-_MAGIC = 12582912.0  # 1.5 · 2^23: adding it rounds to a whole number, which then stands in the lowest bits
-
-
-def _fma(b: Any, k: Vectors, x: Any, y: Any, z: Any) -> Any:
-    return called(b, f"llvm.fmuladd.v{k.width}f32", k.vector, x, y, z)
-
-
-def _larger(b: Any, k: Vectors, x: Any, y: Any) -> Any:
-    return b.select(b.fcmp_ordered(">", x, y), x, y)
-
-
-def _exp2(b: Any, k: Vectors, x: Any) -> Any:
-    x = _larger(b, k, x, constant(k, -126.0))
-    shifted = b.fadd(x, constant(k, _MAGIC))
-    rest = b.fsub(x, b.fsub(shifted, constant(k, _MAGIC)))
-    power = constant(k, _EXP2[0])
-    for number in (*_EXP2[1:], _LN2, 1.0):
-        power = _fma(b, k, power, rest, constant(k, number))
-    whole = b.shl(b.bitcast(shifted, k.integers), _integer(k, 23))
-    return b.bitcast(b.add(b.bitcast(power, k.integers), whole), k.vector)
-
-
-def _log2(b: Any, k: Vectors, x: Any) -> Any:
-    bits = b.bitcast(x, k.integers)
-    whole = b.ashr(b.sub(bits, _integer(k, 0x3F2AAAAB)), _integer(k, 23))  # x = 2^whole · m, m in [2/3, 4/3)
-    m = b.bitcast(b.sub(bits, b.shl(whole, _integer(k, 23))), k.vector)
-    s = b.fdiv(b.fsub(m, constant(k, 1.0)), b.fadd(m, constant(k, 1.0)))
-    square = b.fmul(s, s)
-    series = constant(k, 1 / 9)
-    for number in (1 / 7, 1 / 5, 1 / 3, 1.0):
-        series = _fma(b, k, series, square, constant(k, number))
-    return _fma(b, k, b.fmul(series, s), constant(k, 2 / _LN2), b.sitofp(whole, k.vector))
-
-
-def _integer(k: Vectors, number: int) -> ir.Constant:
-    return ir.Constant(k.integers, [ir.Constant(INT, number)] * k.width)
-
-
-def _choose(b: Any, k: Vectors, x: Any, limit: Any, yes: Any, no: Any) -> Any:
-    return b.select(b.fcmp_ordered(">", x, limit), yes, no)
 
 
 def _elementwise(op: Callable[..., Any], *kinds: Vectors) -> tuple[Any, Callable[..., Any]]:
@@ -108,13 +62,13 @@ def div(context: Any, x: Any, y: Any) -> Any:
 @intrinsic
 def fma(context: Any, x: Any, y: Any, z: Any) -> Any:
     """``x · y + z``."""
-    return _elementwise(_fma, x, y, z)
+    return _elementwise(multiply_add, x, y, z)
 
 
 @intrinsic
 def larger(context: Any, x: Any, y: Any) -> Any:
     """The larger of both; ``y`` where they cannot be compared."""
-    return _elementwise(_larger, x, y)
+    return _elementwise(larger_of, x, y)
 
 
 @intrinsic
@@ -132,19 +86,19 @@ def root(context: Any, x: Any) -> Any:
 @intrinsic
 def exp2(context: Any, x: Any) -> Any:
     """``2^x`` for ``x < 128``; ``2^−126`` below that."""
-    return _elementwise(_exp2, x)
+    return _elementwise(power_of_two, x)
 
 
 @intrinsic
 def log2(context: Any, x: Any) -> Any:
     """``log₂ x`` of normal positive numbers."""
-    return _elementwise(_log2, x)
+    return _elementwise(logarithm, x)
 
 
 @intrinsic
 def choose(context: Any, x: Any, limit: Any, yes: Any, no: Any) -> Any:
     """``yes`` where ``x > limit``, else ``no``."""
-    return _elementwise(_choose, x, limit, yes, no)
+    return _elementwise(chosen, x, limit, yes, no)
 
 
 @intrinsic
@@ -165,7 +119,7 @@ def gathered(context: Any, x: Any, y: Any, z: Any) -> Any:
     def code(_: Any, b: Any, signature: Any, values: tuple[Any, ...]) -> Any:
         made = values[2]
         for n in range(max(x.count, y.count)):
-            made = _fma(b, z, take(b, x, values[0], n), take(b, y, values[1], n), made)
+            made = multiply_add(b, z, take(b, x, values[0], n), take(b, y, values[1], n), made)
         return made
 
     return z(x, y, z), code
@@ -178,7 +132,7 @@ def largest(context: Any, x: Any, z: Any) -> Any:
     def code(_: Any, b: Any, signature: Any, values: tuple[Any, ...]) -> Any:
         made = values[1]
         for n in range(x.count):
-            made = _larger(b, z, take(b, x, values[0], n), made)
+            made = larger_of(b, z, take(b, x, values[0], n), made)
         return made
 
     return z(x, z), code
