@@ -10,6 +10,7 @@ import pytest
 from index_graphs import answers, changed, files, graph
 
 from otmel.data.graph import KnowledgeGraph
+from otmel.data.store import GraphStore
 from otmel.errors import CheckpointError
 from otmel.index.build import build_index
 from otmel.index.manifest import MANIFEST, SegmentEntry
@@ -156,3 +157,22 @@ def test_each_entity_is_encoded_a_few_times_however_it_comes():
         segments = [*kept, stored(number, fresh, fresh)]
         assert len(segments) <= 5 * ALIKE
     assert encoded < 6 * 1500
+
+
+def test_a_graph_in_a_store_emptied_and_filled_again(source, tmp_path):
+    store = GraphStore.create(tmp_path / "graph")
+    store.upsert(list(source.graph)[:20])
+    now = replace(source, graph=KnowledgeGraph.open(tmp_path / "graph"))
+    assert build_index(now, tmp_path / "index", SMALL).encoded == 20
+    store.delete([one.id for one in list(source.graph)[:20]])
+    now = replace(source, graph=KnowledgeGraph.open(tmp_path / "graph"))
+    update_index(now, tmp_path / "index", SMALL)
+    opened = open_index(tmp_path / "index")
+    assert (len(opened.index(source.composition)), opened.ids, opened.segments) == (0, [], ())
+    assert verify_index(tmp_path / "index").sound
+    store.upsert(list(source.graph)[30:40])
+    now = replace(source, graph=KnowledgeGraph.open(tmp_path / "graph"))
+    update_index(now, tmp_path / "index", SMALL)
+    build_index(replace(source, graph=KnowledgeGraph(list(source.graph)[30:40])), tmp_path / "fresh", SMALL)
+    indexes = [open_index(tmp_path / name).index(source.composition) for name in ("index", "fresh")]
+    assert answers(indexes[0], source) == answers(indexes[1], source)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from otmel.index.source import RunSource
     from otmel.index.writer import Built
 
+GO_ON = "the finished segments stay: run the same command again to go on"
+
 
 @dataclass(frozen=True)
 class Written:
@@ -74,9 +76,10 @@ def index_build(
     from otmel.index.writer import IndexSettings
 
     settings = IndexSettings(precision=dtype, memory_limit=bytes_of(memory_limit), wait=wait)
-    with resumable("the finished segments stay: run the same command again to go on"):
-        built = build_index(_source(run, graph), out or default_place(run, graph), settings, note)
-    emit(Written(built, run, graph), json)
+    source = _source(run, graph)
+    with resumable(GO_ON):
+        built = build_index(source, out or default_place(run, graph), settings, note)
+    _tell(Written(built, run, graph), source, json)
 
 
 def index_update(
@@ -103,9 +106,10 @@ def index_update(
     from otmel.index.writer import IndexSettings
 
     settings = IndexSettings(memory_limit=bytes_of(memory_limit), wait=wait)
-    with resumable("the finished segments stay: run the same command again to go on"):
-        built = update_index(_source(run, graph), out or default_place(run, graph), settings, note)
-    emit(Written(built, run, graph), json)
+    source = _source(run, graph)
+    with resumable(GO_ON):
+        built = update_index(source, out or default_place(run, graph), settings, note)
+    _tell(Written(built, run, graph), source, json)
 
 
 def default_place(run: Path, graph: Path) -> Path:
@@ -118,3 +122,9 @@ def _source(run: Path, graph: Path) -> RunSource:
     from otmel.index.source import RunSource
 
     return RunSource.load(run, KnowledgeGraph.open(graph))
+
+
+def _tell(written: Written, source: RunSource, json: bool) -> None:
+    for kind, count in source.processor.findings.counts.most_common():
+        note(f"{count:,} × {kind}: masked out")
+    emit(written, json)

@@ -23,6 +23,7 @@ from otmel.storage import atomic_write_text, json_text
 
 FORMAT: Final = "otmel-index"
 VERSION: Final = 1
+"""Raised with anything that changes what the files mean, what bounds are told of entities (``described``) included."""
 MANIFEST: Final = "manifest.json"
 RECORD: Final = "segment.json"
 LARGEST_RECORD: Final = 2**24

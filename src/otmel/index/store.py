@@ -11,7 +11,8 @@ from a writer that was killed, and the next one removes it.
 Opening reads the manifest and each segment's record, and compares every file with them: its size, dtype and shape, and
 the checksums of all that leads from one number to another (offsets, lengths, slots, rows, postings). Vectors and tokens
 are checked as a whole where an index has at most ``CHECKED_WHOLE`` bytes of them, else at both ends of each file: a
-truncated or zeroed one is always noticed, a single flipped bit in a large one by ``verify_index``.
+truncated or zeroed one is always noticed, a single flipped bit in a large one by ``verify_index``. A file that is cut
+while it is mapped cannot be noticed: nothing here ever writes to a file that a manifest names.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ from otmel.index.segment import Segment
 from otmel.index.soundness import check_names, check_rows, check_segment
 from otmel.models.composition import Composition
 
-CHECKED_WHOLE: Final = 2**28
+CHECKED_WHOLE: Final = 2**30
 """Bytes of vectors and tokens up to which opening checks all of them."""
 ATTEMPTS: Final = 5
 Check: TypeAlias = Literal["auto", "ends", "whole"]
