@@ -68,13 +68,12 @@ def _soft(tokens: Float[Tensor, "d L W"], tile: Tile, small: bool) -> Float[Tens
     """``Σ_i g_i exp(g_i) / Σ_i exp(g_i)`` in every channel; shifted by the largest unless all are small."""
     shares = room("work", *tokens.shape)
     if small:
-        torch.mul(tokens, LOG2E, out=shares)
+        torch.mul(tokens, LOG2E, out=shares).exp2_()
+        shares = shares.mul_(tile.live) if tile.padded else shares
     else:
         largest = (tokens.masked_fill(~tile.live, -torch.inf) if tile.padded else tokens).amax(1, keepdim=True)
-        torch.sub(tokens, largest, out=shares).mul_(LOG2E)
-    shares.exp2_()
-    if tile.padded:
-        shares.masked_fill_(~tile.live, 0)
+        torch.sub(tokens, largest, out=shares).mul_(LOG2E).exp2_()
+        shares = shares.masked_fill_(~tile.live, 0) if tile.padded else shares  # padding may be infinite here
     above = total(tokens.mul_(shares), 1)
     return above.div_(total(shares, 1))
 

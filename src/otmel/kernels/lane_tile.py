@@ -42,11 +42,11 @@ class Tile:
 
     @staticmethod
     def of(formula: Formula, tokens: Float[Tensor, "d L W"], lengths: Int[Tensor, " W"], target: Tensor) -> Tile:
-        """A tile from gathered tokens, which may hold anything where there is no content; they are changed in place."""
+        """A tile from gathered tokens, changed in place; where there is no content they may hold any number."""
         live = torch.arange(tokens.shape[1])[:, None] < lengths
         padded = not bool(live.all())
         if padded:
-            tokens.masked_fill_(~live, 0)
+            tokens.mul_(live)
         share = live / lengths.clamp_min(1)
         compared = tokens if isinstance(formula.assignment, Attention) else _unit(tokens)
         return Tile(tokens, compared.flatten(1), share, live, target.contiguous(), padded)
@@ -104,18 +104,17 @@ def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
 def slot_tile(formula: Formula, entities: LaneBlocks, slots: Int[Tensor, " p"]) -> Tile:
     """At most ``WIDE`` slots as a tile."""
     block, lane = slots // LANES, slots % LANES
-    lengths, size = entities.lengths[block, lane], entities.width * LANES
-    tokens = torch.zeros(WIDE, max(int(lengths.max()), 1), entities.width)
-    places = zip(entities.start[block].tolist(), lane.tolist(), lengths.tolist(), strict=True)
-    for row, (first, here, count) in enumerate(places):
-        # One lane is every sixteenth number: a view, copied and converted at once.
-        tokens[row, :count] = entities.tokens.as_strided(
-            (count, entities.width), (size, LANES), entities.tokens.storage_offset() + first + here
-        )
-        if entities.scales is not None:
-            scales = entities.scales[first // entities.width :][here::LANES]
-            tokens[row, :count] *= scales[:count, None]
-    return _filled_up(formula, tokens.permute(2, 1, 0).contiguous(), lengths, entities.target[block, :, lane].T)
+    lengths, first = entities.lengths[block, lane].long(), entities.start[block]
+    longest, width = max(int(lengths.max()), 1), entities.width
+    # Slot by slot, so that memory is read in one direction; a token beyond a slot's last is its last once more.
+    token = torch.arange(longest).minimum((lengths - 1).clamp_min(0)[:, None]) * LANES
+    at = first[:, None, None] + token[..., None] * width + torch.arange(width) * LANES + lane[:, None, None]
+    tokens = torch.zeros(width, longest, WIDE)
+    gathered = entities.tokens[at.flatten()].view(len(slots), longest, width)
+    tokens[..., : len(slots)] = gathered.permute(2, 1, 0)
+    if entities.scales is not None:
+        tokens[..., : len(slots)] *= entities.scales[first[:, None] // width + token + lane[:, None]].T
+    return _filled_up(formula, tokens, lengths, entities.target[block, :, lane].T)
 
 
 def _filled_up(formula: Formula, tokens: Tensor, lengths: Tensor, target: Tensor) -> Tile:
