@@ -29,10 +29,11 @@ def _world(width: int) -> World:
     return World("clustered", width=width)
 
 
-def write_index(folder: str, entities: int, precision: str, width: int) -> dict[str, Any]:
+def write_index(folder: str, width: int, threads: int, entities: int, precision: str) -> dict[str, Any]:
     """Write it; how long that took and how large it is."""
     began = time.perf_counter()
-    write(_world(width), entities, cast(Precision, precision), Path(folder))
+    with _measure.threads(threads):
+        write(_world(width), entities, cast(Precision, precision), Path(folder))
     size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
     return {"seconds": time.perf_counter() - began, "bytes": size}
 

@@ -71,6 +71,13 @@ def segments(
             advance(len(rows))
 
 
+def warmed(world: World, made: Composition) -> None:
+    """Search a few entities both ways, so that kernels are loaded and compiled before anything is timed."""
+    index = EntityIndex.of(world.entities(0, 64), made, "float16")
+    for query in (Query(3), Query(3, method="scan")):
+        list(index.search(world.mentions(2), query))
+
+
 def weakened(mentions: State, factor: float) -> State:
     """Mentions whose inner products are ``factor`` times as large; their late terms stay."""
     return replace(mentions, dense={part: factor * vectors for part, vectors in mentions.dense.items()})

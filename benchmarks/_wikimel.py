@@ -17,7 +17,7 @@ from benchmarks._features import World
 from benchmarks._memory import peak_mib
 from benchmarks._operands import composition
 from benchmarks._report import Row, Size
-from benchmarks._searching import Gold, Tally, released_rate, search_for, segments, spread, weakened
+from benchmarks._searching import Gold, Tally, released_rate, search_for, segments, spread, warmed, weakened
 from otmel.index.answers import Query
 from otmel.index.index import EntityIndex
 from otmel.progress import progress
@@ -58,6 +58,7 @@ def wikimel_rows(size: Size, minutes: float, threads: int) -> Iterator[Row]:
     yield Row(f"{title}, released style end to end", base, "pairs/s", 1.0, f"a rate extrapolated from {how}")
     yield Row(f"{title}, released style end to end, all pairs", pairs / base / 3600, "h", 1.0, "extrapolated")
     rows = torch.randint(extent.entities, (extent.mentions,), generator=torch.Generator().manual_seed(3))
+    warmed(world, made)
     gold, began = Gold(rows), time.perf_counter()
     index = EntityIndex(made, list(segments(world, extent.entities, (made, "float16"), gold, PIECE)))
     yield Row(f"{title}, generating and packing the entities", time.perf_counter() - began, "s")

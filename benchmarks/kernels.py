@@ -2,7 +2,8 @@
 
 A pair is one 40×40 and one 50×50 transport, 96 channels wide, with its pooling and its two products. What an entity or
 a mention brings alone (projections, packing) is done before and not timed, for no way. The baseline of every row is the
-released style, with the released formula, as many iterations and as many threads.
+released style, with the released formula, as many iterations and as many threads, in the batches in which it is
+quickest; in large batches, as one makes them for a GPU, it has a row of its own.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ class Extent:
 
     Attributes:
         few: mentions × entities for the slow ways.
+        large: mentions × entities of a large batch of the released style.
         many: mentions × entities for the kernels.
         repeats: rounds.
         forms: presets and numbers of iterations.
     """
 
     few: tuple[int, int]
+    large: tuple[int, int]
     many: tuple[int, int]
     repeats: int
     forms: tuple[tuple[str, int], ...]
@@ -42,9 +45,9 @@ class Extent:
 
 _ALL = (("PAPER", 3), ("PAPER", 10), ("PAPER", 50), ("RELEASED", 3), ("default", 3))
 EXTENTS = {
-    "full": Extent((8, 64), (16, 1024), 7, _ALL),
-    "quick": Extent((8, 32), (8, 512), 4, (("PAPER", 3), ("RELEASED", 3))),
-    "tiny": Extent((2, 16), (2, 32), 1, (("PAPER", 3), ("RELEASED", 3))),
+    "full": Extent((8, 128), (20, 256), (20, 1024), 5, _ALL),
+    "quick": Extent((8, 64), (20, 128), (20, 512), 3, (("PAPER", 3), ("RELEASED", 3))),
+    "tiny": Extent((2, 16), (2, 32), (2, 32), 1, (("PAPER", 3), ("RELEASED", 3))),
 }
 TITLES = {"PAPER": "paper's formula", "RELEASED": "released formula", "default": "default formula"}
 BASELINE = "released style, released formula"
@@ -71,6 +74,8 @@ def _timed(name: str, iterations: int, extent: Extent, count: int) -> list[tuple
     few = {part: one.part(*extent.few) for part, one in many.items()}
     shape = quickest_shape(base, few)
     works = [released(f"{BASELINE}, {shape[0]}×{shape[1]} at once", base, few, shape)]
+    large = {part: one.part(*extent.large) for part, one in many.items()}
+    works.append(released("released style, released formula in one large batch", base, large, extent.large))
     if name != "RELEASED":
         works.append(released("released style", form, few, quickest_shape(form, few)))
     works += [plain("plain torch", form, few), *by_kernels(form, many, count)]
@@ -83,6 +88,7 @@ def _rates(title: str, count: int, rates: Mapping[str, float], timed: list[tuple
     for work, timing in timed:
         short, _, shape = work.name.partition(f"{BASELINE}, ")
         notes = [f"best batch: {shape}"] if shape else []
+        notes += [f"{work.pairs:,} pairs at once"] if "large" in work.name else []
         if count == 1 and timing.disturbance > 1.1:
             notes.append(f"disturbed: {timing.disturbance:.2f} s by the clock for 1 s of its own")
         name = f"{title}, {short or BASELINE}, {count} thread{'s'[: count > 1]}"

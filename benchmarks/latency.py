@@ -70,13 +70,11 @@ def rows(options: Options) -> Iterator[Row]:
 
 def _size(title: str, index: tuple[Path, int, str], settings: tuple[Extent, float, int]) -> Iterator[Row]:
     (folder, entities, precision), (extent, plain, count) = index, settings
-    place = {"folder": str(folder), "width": extent.width}
+    place = {"folder": str(folder), "width": extent.width, "threads": count}
     written = child("benchmarks._asked", "write_index", {**place, "entities": entities, "precision": precision})
-    yield Row(
-        f"{title}, index on disk", written["bytes"] / 2**30, "GiB", None, f"written in {written['seconds']:.0f} s"
-    )
-    asked = {**place, "threads": count}
-    exact = child("benchmarks._asked", "ask", {**asked, "method": "auto", "calls": extent.calls})
+    note = f"written in {written['seconds']:.0f} s"
+    yield Row(f"{title}, index on disk", written["bytes"] / 2**20, "MiB", None, note)
+    exact = child("benchmarks._asked", "ask", {**place, "method": "auto", "calls": extent.calls})
     note = f"{extent.calls} questions, {exact['share']:.2%} of the entities scored, {exact['scanned']} scans"
     yield Row(f"{title}, exact, median", exact["p50"], "ms", plain / exact["p50"], note)
     yield Row(f"{title}, exact, 99th percentile", exact["p99"], "ms", plain / exact["p99"])
@@ -84,10 +82,10 @@ def _size(title: str, index: tuple[Path, int, str], settings: tuple[Extent, floa
         note = f"{exact['start_mib']:,.0f} MiB of it before the index was opened"
         yield Row(f"{title}, exact, most memory beyond the map", exact["own_mib"], "MiB", None, note)
     yield Row(f"{title}, opening the index", exact["opening"], "ms", None, "ends of every file checked")
-    scan = child("benchmarks._asked", "ask", {**asked, "method": "scan", "calls": extent.scans})
+    scan = child("benchmarks._asked", "ask", {**place, "method": "scan", "calls": extent.scans})
     yield Row(f"{title}, scan, median", scan["p50"], "ms", plain / scan["p50"], f"{extent.scans} questions")
     if entities <= extent.candidates:
-        found = child("benchmarks._asked", "ask", {**asked, "method": "candidates", "calls": extent.calls})
+        found = child("benchmarks._asked", "ask", {**place, "method": "candidates", "calls": extent.calls})
         note = f"recall@10 {found['recall']:.3f}, measured over {found['measured']} questions: not exact"
         yield Row(f"{title}, candidates, median", found["p50"], "ms", plain / found["p50"], note)
 

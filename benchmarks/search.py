@@ -25,7 +25,7 @@ from benchmarks._machine import usable_cores
 from benchmarks._measure import threads
 from benchmarks._operands import composition
 from benchmarks._report import Benchmark, Options, Row
-from benchmarks._searching import Tally, released_rate, search_for, segments, spread, weakened
+from benchmarks._searching import Tally, released_rate, search_for, segments, spread, warmed, weakened
 from otmel.errors import OtmelError
 from otmel.index.answers import Answer, Query
 from otmel.index.index import EntityIndex
@@ -88,6 +88,7 @@ def _generated(extent: Extent, count: int) -> Iterator[Row]:
     yield Row(f"{title}, released style end to end", base, "pairs/s", 1.0, f"a rate extrapolated from {how}")
     for kind, precision in extent.kinds:
         made, world = composition("PAPER"), World(kind)
+        warmed(world, made)
         index = EntityIndex(made, list(segments(world, extent.entities, (made, precision))))
         mentions = world.mentions(extent.mentions)
         scan = search_for(0, index, mentions[: extent.checked], Query(10, method="scan"))
