@@ -1,6 +1,6 @@
 """All benchmarks, one after the other, each in a process of its own.
 
-    python benchmarks/run.py                       everything, into benchmarks/results/ (an hour and a half on two cores)
+    python benchmarks/run.py                       everything, into benchmarks/results/ (1½ hours on two cores)
     python benchmarks/run.py --quick               small sizes, into benchmarks/results/quick/ (some minutes)
     python benchmarks/run.py --trained congress=runs/congress --trained world=runs/world
 
