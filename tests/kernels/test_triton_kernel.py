@@ -22,7 +22,6 @@ here = pytest.mark.skipif(ABSENT, reason="Triton, the optional extra 'cuda', is 
 on_a_gpu = pytest.mark.skipif(ABSENT or not torch.cuda.is_available(), reason="there is no CUDA device here")
 
 
-@pytest.fixture(scope="module")
 def interpreted():
     """What the kernel scores in a process whose Triton interprets."""
     script = Path(__file__).with_name("interpreted_triton.py")
@@ -33,28 +32,19 @@ def interpreted():
 
 
 @here
-def test_interpreted_error_is_the_plain_formulas_plus_the_stated_tolerance(interpreted, name):
-    found = interpreted["formulas"][name]
-    if "refused" in found:
-        assert name.startswith("logarithms")
-        assert "logarithms in float64" in found["refused"]
-        return
-    assert found["error"] <= found["own"] + KERNEL.tolerance
-    assert not found["empty"]
-
-
-@here
-def test_interpreted_bits_do_not_depend_on_the_company(interpreted):
-    checked = {name: found for name, found in interpreted["formulas"].items() if "differing" in found}
-    assert len(checked) == 2
-    for name, found in checked.items():
-        assert found["differing"] == [], name
-        assert found["error"] < found["first pass"] < 1e-3
-
-
-@here
-def test_blocks_are_moved_in_chunks_or_alone_with_the_same_bits(interpreted):
-    assert interpreted["chunks"] == {"blocks": 6, "sparse": True, "chunked": True}
+def test_interpreted_it_agrees_on_every_formula_with_the_same_bits_in_any_company():
+    # One test, so that the process runs once however tests are spread over workers.
+    found = interpreted()
+    for name, one in found["formulas"].items():
+        assert ("refused" in one) == name.startswith("logarithms"), name
+        if "refused" not in one:
+            assert one["error"] <= one["own"] + KERNEL.tolerance, name
+            assert not one["empty"], name
+    for name in ("PAPER", "RELEASED"):
+        one = found["formulas"][name]
+        assert one["differing"] == [], name
+        assert one["error"] < one["first pass"] < 1e-3, name
+    assert found["chunks"] == {"blocks": 6, "sparse": True, "chunked": True}
 
 
 @here

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Final
 
@@ -26,6 +27,8 @@ from otmel.kernels.triton_operands import Form, Given, Operand, Work
 MENTIONS_AT_ONCE: Final = 256
 """Mentions of one launch: as many as a GPU's second-level cache holds, so that one reading of the entities does."""
 SLOTS_A_PROGRAM: Final = 8
+EARLIEST: Final = (3, 4)
+"""Version of Triton whose programs take records; the one to use is the one that torch asks for."""
 OLDEST: Final = (8, 0)
 """Compute capability of the oldest GPU with the products that the program uses."""
 MOST_KEPT: Final = 4 * 2**30
@@ -121,6 +124,8 @@ def _refusal(formula: Formula, arithmetic: Arithmetic) -> str | None:
 def _missing() -> str | None:
     if find_spec("triton") is None:
         return "the package triton is not installed (pip install 'otmel[cuda]')"
+    if tuple(map(int, version("triton").split(".")[:2])) < EARLIEST:
+        return "triton {} is older than {}.{} (pip install 'otmel[cuda]')".format(version("triton"), *EARLIEST)
     if _interpreting():
         return None
     if not torch.cuda.is_available():
