@@ -44,10 +44,10 @@ def versions() -> Mapping[str, str]:
 
 
 def commit() -> tuple[str | None, bool]:
-    """The commit that is checked out, and whether files differ from it; ``None`` outside a checkout."""
+    """The commit that is checked out, and whether code differs from it; ``None`` outside a checkout."""
     if shutil.which("git") is None:
         return None, False
-    asked = (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "src", "benchmarks"))
+    asked = (("rev-parse", "HEAD"), ("status", "--porcelain", "--", "src", "benchmarks/*.py"))
     head, changed = (
         subprocess.run(("git", *words), cwd=ROOT, capture_output=True, text=True, check=False) for words in asked
     )

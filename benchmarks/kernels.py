@@ -51,6 +51,7 @@ EXTENTS = {
 }
 TITLES = {"PAPER": "paper's formula", "RELEASED": "released formula", "default": "default formula"}
 BASELINE = "released style, released formula"
+LARGE = f"{BASELINE} in one large batch"
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -75,7 +76,7 @@ def _timed(name: str, iterations: int, extent: Extent, count: int) -> list[tuple
     shape = quickest_shape(base, few)
     works = [released(f"{BASELINE}, {shape[0]}×{shape[1]} at once", base, few, shape)]
     large = {part: one.part(*extent.large) for part, one in many.items()}
-    works.append(released("released style, released formula in one large batch", base, large, extent.large))
+    works.append(released(LARGE, base, large, extent.large))
     if name != "RELEASED":
         works.append(released("released style", form, few, quickest_shape(form, few)))
     works += [plain("plain torch", form, few), *by_kernels(form, many, count)]
@@ -88,7 +89,7 @@ def _rates(title: str, count: int, rates: Mapping[str, float], timed: list[tuple
     for work, timing in timed:
         short, _, shape = work.name.partition(f"{BASELINE}, ")
         notes = [f"best batch: {shape}"] if shape else []
-        notes += [f"{work.pairs:,} pairs at once"] if "large" in work.name else []
+        notes += [f"{work.pairs:,} pairs at once"] if work.name == LARGE else []
         if count == 1 and timing.disturbance > 1.1:
             notes.append(f"disturbed: {timing.disturbance:.2f} s by the clock for 1 s of its own")
         name = f"{title}, {short or BASELINE}, {count} thread{'s'[: count > 1]}"
@@ -96,17 +97,21 @@ def _rates(title: str, count: int, rates: Mapping[str, float], timed: list[tuple
 
 
 def _gains(title: str, rates: Mapping[int, Mapping[str, float]]) -> Iterator[Row]:
-    """What a second thread and bfloat16 gain."""
+    """What a second thread and bfloat16 gain, and what a kernel gains over large batches of the released style."""
     if 1 in rates and 2 in rates:
         for name in rates[2]:
             if name in rates[1] and ("float" in name):
                 gain = rates[2][name] / rates[1][name]
                 yield Row(f"{title}, {name}, two threads over one", gain, "×", gain)
     for count, of_one in rates.items():
+        plural = "s"[: count > 1]
         for name, rate in of_one.items():
+            if "float" in name:
+                gain = rate / of_one[LARGE]
+                yield Row(f"{title}, {name} over one large batch, {count} thread{plural}", gain, "×", gain)
             if name.endswith("bfloat16"):
                 gain = rate / of_one[name.replace("bfloat16", "float32")]
-                yield Row(f"{title}, {name} over float32, {count} thread{'s'[: count > 1]}", gain, "×", gain)
+                yield Row(f"{title}, {name} over float32, {count} thread{plural}", gain, "×", gain)
 
 
 BENCHMARK = Benchmark("kernels", "Late terms of all pairs, text and image: pairs a second", rows)

@@ -28,7 +28,8 @@ ABOUT = {
         "Kernels",
         "Late terms of every pair, text and image together (one 40×40 and one 50×50 transport, 96 channels), without "
         "what an item brings alone. The baseline is the released style with the released formula: written by us from "
-        "a description of that code, without its disk reads, in the batch shape in which it is quickest.",
+        "a description of that code, without its disk reads, in the batch shape in which it is quickest: its tensors "
+        "then lie in the cache. In large batches, as one makes them for a GPU, it has a row of its own.",
     ),
     "sinkhorn": (
         "Sinkhorn solvers",
@@ -68,19 +69,17 @@ class Target:
     of: Literal["ratio_to_baseline", "value"]
     sign: Literal["≥", "≤"]
     bound: float
+    unit: str = "×"
 
     def line(self, records: Records) -> str:
         """A row of the table of targets."""
         rows = {row["name"]: row for row in records.get(self.file, {}).get("rows", ())}
+        asked = f"{self.sign} {self.bound:,.4g} {self.unit}"
         if self.row not in rows:
-            return f"| {self.row} | {self._words('')} | – | not measured |"
-        found, unit = rows[self.row][self.of], rows[self.row]["unit"]
+            return f"| {self.row} | {asked} | – | not measured |"
+        found = rows[self.row][self.of]
         met = found >= self.bound if self.sign == "≥" else found <= self.bound
-        said = f"{figure(found)}×" if self.of == "ratio_to_baseline" else f"{figure(found)} {unit}"
-        return f"| {self.row} | {self._words(unit)} | {said} | {'met' if met else '**missed**'} |"
-
-    def _words(self, unit: str) -> str:
-        return f"{self.sign} {self.bound:,.4g}{'×' if self.of == 'ratio_to_baseline' else f' {unit}'.rstrip()}"
+        return f"| {self.row} | {asked} | {figure(found)} {self.unit} | {'met' if met else '**missed**'} |"
 
 
 _THREE = "paper's formula, 3 iterations"
@@ -92,12 +91,14 @@ TARGETS = (
     Target("kernels", f"{_THREE}, numba float32, two threads over one", "value", "≥", 1.8),
     Target("sinkhorn", "ε = 0.6, kernel numba float32, the whole score, 1 thread", "ratio_to_baseline", "≥", 15),
     Target("search", "100,000 entities, random, float16, inner product ×1, top 10", "ratio_to_baseline", "≥", 1000),
-    Target("wikimel", f"{_FULL}, most memory of the process", "value", "≤", 4096),
-    Target("graph", "1,000,000 entities, JSONL, import, most memory", "value", "≤", 2048),
-    Target("latency", "100,000 entities, float16, exact, median", "value", "≤", 150),
-    Target("latency", "1,000,000 entities, int8, exact, median", "value", "≤", 1000),
-    Target("latency", "1,000,000 entities, int8, exact, most memory beyond the map", "value", "≤", 2048),
+    Target("wikimel", f"{_FULL}, most memory of the process", "value", "≤", 4096, "MiB"),
+    Target("graph", "1,000,000 entities, JSONL, import, most memory", "value", "≤", 2048, "MiB"),
+    Target("latency", "100,000 entities, float16, exact, median", "value", "≤", 150, "ms"),
+    Target("latency", "1,000,000 entities, int8, exact, median", "value", "≤", 1000, "ms"),
+    Target("latency", "1,000,000 entities, int8, exact, most memory beyond the map", "value", "≤", 2048, "MiB"),
 )
+PLAIN = ("released style", "plain torch", "POT", "bare table", "plain evaluation")
+"""Ways that are no work of ours; where one of them is slow, nobody is disappointed."""
 HEADER = """# Benchmarks
 
 Written by `python scripts/benchmarks_page.py` from `benchmarks/results/*.json`, which `python benchmarks/run.py` wrote.
@@ -130,8 +131,8 @@ def disappointments(records: Records) -> Iterator[str]:
             _, row, asked, found, verdict, _ = (part.strip() for part in line.split("|"))
             yield f"{row}: asked {asked}, {'measured ' + found if found != '–' else verdict}"
     for name, record in records.items():
-        slower = [row for row in record["rows"] if (row["ratio_to_baseline"] or 1) < 1]
-        for row in slower:
+        ours = [row for row in record["rows"] if not any(way in row["name"] for way in PLAIN)]
+        for row in [row for row in ours if (row["ratio_to_baseline"] or 1) < 1]:
             yield f"{name}: {row['name']}: {figure(row['ratio_to_baseline'])}× the baseline, that is worse"
         if record["dirty"] or record["commit"] is None:
             yield f"{name}: measured with files that no commit holds"

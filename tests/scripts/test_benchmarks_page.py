@@ -39,18 +39,20 @@ def test_targets_and_disappointments(pages):
         row(f"{THREE}, numba float32, 1 thread", 50_000, ratio=25.0),
         row(f"{THREE}, lanes float32, 1 thread", 5_000, ratio=7.5, note="disturbed: 2 s"),
         row("another", 1, ratio=0.5),
+        row("plain torch", 1, ratio=0.4),
         dirty=True,
     )
     text = page.page({"kernels": kernels, "trained-world": record(row("x", 1.0))})
-    assert f"| {THREE}, numba float32, 1 thread | ≥ 20× | 25× | met |" in text
-    assert f"| {THREE}, lanes float32, 1 thread | ≥ 8× | 7.5× | **missed** |" in text
+    assert f"| {THREE}, numba float32, 1 thread | ≥ 20 × | 25 × | met |" in text
+    assert f"| {THREE}, lanes float32, 1 thread | ≥ 8 × | 7.5 × | **missed** |" in text
     disappoints = text.split("## What disappoints")[1].split("\n## ")[0]
-    assert f"{THREE}, lanes float32, 1 thread: asked ≥ 8×, measured 7.5×" in disappoints
-    assert "numba float32, 1 thread: asked ≥ 20×" not in disappoints
+    assert f"{THREE}, lanes float32, 1 thread: asked ≥ 8 ×, measured 7.5 ×" in disappoints
+    assert "numba float32, 1 thread: asked ≥ 20 ×" not in disappoints
     assert "another: 0.5× the baseline, that is worse" in disappoints
+    assert "plain torch" not in disappoints
     assert "no commit holds" in disappoints
     assert "1 rows were measured while something else ran" in disappoints
-    assert "most memory of the process: asked ≤ 4,096, not measured" in disappoints
+    assert "most memory of the process: asked ≤ 4,096 MiB, not measured" in disappoints
     assert "## Trained: world" in text
 
 
