@@ -16,9 +16,10 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 TARGET = Path(__file__).parents[1] / "constraints.txt"
-EXTRAS = ("dev", "minilm", "fast", "candidates")
+EXTRAS = ("dev", "minilm", "fast", "cuda", "candidates")
 OLDEST_PYTHON = "3.10"
-ONLY_SOME_BUILDS = re.compile(r"nvidia-|cuda-|triton")
+ONLY_SOME_BUILDS = re.compile(r"nvidia-|cuda-")
+LINUX_ONLY = ("triton",)
 HEADER = "# Tested versions of all packages otmel needs. Written by `make constraints`; do not edit by hand.\n"
 
 
@@ -58,7 +59,10 @@ def pin(name: str, package: Distribution) -> str:
     version = package.version.partition("+")[0]
     needed = SpecifierSet(package.metadata["Requires-Python"] or "")
     lowest = next(f"3.{minor}" for minor in range(10, 30) if needed.contains(f"3.{minor}.20"))
-    return f"{name}=={version}" + ("" if lowest == OLDEST_PYTHON else f'; python_version >= "{lowest}"')
+    markers = [f'python_version >= "{lowest}"'] * (lowest != OLDEST_PYTHON) + ['platform_system == "Linux"'] * (
+        name in LINUX_ONLY
+    )
+    return f"{name}=={version}" + (f"; {' and '.join(markers)}" if markers else "")
 
 
 def main() -> None:

@@ -63,7 +63,12 @@ class Kernel:
     bind: Bind
 
 
-PLACES = ("otmel.kernels.numba_kernel", "otmel.kernels.lanes", "otmel.kernels.definition")
+PLACES = (
+    "otmel.kernels.triton_kernel",
+    "otmel.kernels.numba_kernel",
+    "otmel.kernels.lanes",
+    "otmel.kernels.definition",
+)
 """Modules with a ``KERNEL``, the fastest first; imported when a kernel is looked for."""
 
 

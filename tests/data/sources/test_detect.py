@@ -80,7 +80,7 @@ def test_a_folder_with_several_or_none_says_what_it_holds(tmp_path):
         ("a.json", b'[{"id": 1, "name": "a"}]', r"(?s)keys id, name\n.*one to a line"),
         ("a.json", b'[{"x": 1}]', "its first rows have the keys x"),
         ("a.json.gz", b"[]", "not compressed as its name says"),
-        ("a.json.gz", gzip.compress(b"[{}]")[:-9], "ends too early"),
+        ("a.json.gz", gzip.compress(b"[{}]", mtime=0)[:-9], "ends too early"),
         ("a.bz2", bz2.compress(b"\xff")[:12], "ends too early"),
         ("a.parquet", b"PAR1", "no Parquet file"),
         ("a.csv", b"id,name,id\n", "'id' stands twice"),
