@@ -13,7 +13,7 @@ from index_graphs import MENTIONS, graph
 from otmel.encoders import Widths
 from otmel.index.encode import ENTITIES_AT_ONCE, Encoding, encoded_alike
 from otmel.index.source import RunSource
-from otmel.index.waiting import SHARED, STEP, Waiting
+from otmel.index.waiting import ROUNDS, SHARED, STEP, Waiting
 from otmel.models.base import Side
 from otmel.models.otmel import new_model
 from otmel.models.tables import Table, entity_table, mention_table
@@ -143,7 +143,7 @@ def test_what_waits_is_limited():
         while waiting.full:
             waiting.take()
         most = max(most, len(waiting))
-    assert most == 15 * 16
+    assert most == 15 * ROUNDS
 
 
 def test_ready_features_and_names_alone(source, table):

