@@ -39,6 +39,7 @@ EUCLIDEAN = TOLERANCE / COLUMNS**0.5
 """POT stops by the Euclidean norm of one side's error, the other side's being zero."""
 MOST = 1000
 BASELINE = "POT batch"
+DEFAULT = "POT batch, logarithms (its default)"
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ def _solvers(operand: Operands, epsilon: float, looped: int, count: int) -> dict
     form = _form(epsilon)
     found = {
         BASELINE: Solver(lambda: _batch(cost, epsilon, "sinkhorn"), len(cost)),
-        "POT batch, logarithms (its default)": Solver(lambda: _batch(cost, epsilon, "log_sinkhorn"), len(cost)),
+        DEFAULT: Solver(lambda: _batch(cost, epsilon, "log_sinkhorn"), len(cost)),
         "POT loop": Solver(lambda: _loop(cost[:looped], epsilon), min(looped, len(cost))),
         "otmel.ot.solve": Solver(lambda: solve(problem, mine).matrix, len(cost)),
     }
@@ -145,8 +146,11 @@ def _rows(title: str, count: int, solvers: Mapping[str, Solver], timings: Mappin
         whole = solvers[BASELINE].problems
         part = f"; {one.problems} problems timed, extrapolated to {whole:,}" if one.problems < whole else ""
         ratio = seconds[BASELINE] / seconds[name]
-        plural = "s"[: count > 1]
-        yield Row(f"{title}, {name}, {count} thread{plural}", seconds[name] * whole * 1e3, "ms", ratio, left + part)
+        name_and_threads = f"{title}, {name}, {count} thread{'s'[: count > 1]}"
+        yield Row(name_and_threads, seconds[name] * whole * 1e3, "ms", ratio, left + part)
+        if plans is None:
+            gain = seconds[DEFAULT] / seconds[name]
+            yield Row(f"{name_and_threads}, over POT batch's default", gain, "×", gain)
 
 
 def _error(plans: Float[Tensor, "B n m"]) -> float:

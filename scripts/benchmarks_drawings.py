@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 BASELINE, OTHERS = "#9a9a9a", "#2f6f9f"
 
@@ -53,6 +54,7 @@ def draw(name: str, rows: Sequence[Mapping[str, Any]], path: Path) -> None:
         bars = axes.barh([row["name"] for row in chosen], [row["value"] for row in chosen], color=colours)
         axes.bar_label(bars, [_label(row) for row in chosen], padding=3)
         axes.set(xscale="log", title=drawing.title, xlabel=drawing.unit)
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.margins(x=0.2)
         axes.invert_yaxis()
         axes.spines[["top", "right"]].set_visible(False)
