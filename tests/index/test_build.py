@@ -162,7 +162,8 @@ def test_another_tokenizer_is_another_hash(tiny_run, tmp_path):
 
 
 WIDE = """
-    import resource, sys
+    import sys
+    from pathlib import Path
     import torch
     from index_graphs import graph
     from otmel.encoders import Widths
@@ -199,29 +200,32 @@ WIDE = """
         made.graph.digests, made.graph.snapshot
         return made
 
-    def peak():
-        return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    def memory(what):
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return 1024 * int(next(line for line in lines if line.startswith(what)).split()[1])
 
     run, folder, count, *limits = sys.argv[1:]
     bundle = RunSource.load(run, graph(1)).bundle
     build_index(source(40), folder + "/warm")
     large = source(int(count))
     for limit in limits:
-        before = peak()
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
+        before = memory("VmRSS")
         built = build_index(large, folder + "/" + limit, IndexSettings(memory_limit=int(limit)))
-        print(len(built.manifest.segments), peak() - before)
+        print(len(built.manifest.segments), memory("VmHWM") - before)
 """
 
 
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="peaks cannot be measured here")
 def test_the_memory_limit_holds(tiny_run, tmp_path):
     small, large = 2**27, 2**31
-    command = [sys.executable, "-c", textwrap.dedent(WIDE), tiny_run, tmp_path, 1200, small, large]
+    command = [sys.executable, "-c", textwrap.dedent(WIDE), tiny_run, tmp_path, 2000, small, large]
     path = os.pathsep.join([str(Path(__file__).parents[1] / "data"), *sys.path])
     environment = {**os.environ, "PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, check=False)
     assert done.returncode == 0, done.stderr
     (pieces, grown), (whole, more) = (map(int, line.split()) for line in done.stdout.splitlines())
-    assert pieces > 3
+    assert pieces > 3, done.stdout
     assert grown < small
     assert whole == 1
-    assert grown + more > small  # so the first build did not stay below its limit by chance
+    assert more > small  # so the first build did not stay below its limit by chance
