@@ -8,7 +8,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kills bench bench-quick lint format types imports equations docs constraints clean
+.PHONY: help install demo test kills bench figures lint format types imports equations docs constraints clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,12 +41,14 @@ test: $(STAMP)  ## run the tests with coverage
 kills: $(STAMP)  ## kill writers of graph and index 200 times, seeded, and read what is left
 	OTMEL_KILLS=200 $(BIN)/python -m pytest --no-cov -q -s -m "" tests/data/store/test_kills.py tests/index/test_index_faults.py
 
-bench: $(STAMP)  ## every benchmark at full size (an hour; nothing else should run)
-	$(BIN)/python benchmarks/run.py
-
-bench-quick: $(STAMP)  ## every benchmark at a small size, then the gate on ratios
+bench: $(STAMP)  ## measure every benchmark at a small size, and compare with the committed ratios
 	$(BIN)/python benchmarks/run.py --quick --out build/benchmarks
 	$(BIN)/python benchmarks/gate.py build/benchmarks benchmarks/results/quick
+
+figures: $(STAMP)  ## measure everything (1½ hours, nothing else should run) and write docs/benchmarks.md
+	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --quick
+	$(BIN)/python scripts/benchmarks_page.py
 
 lint: $(STAMP)  ## ruff: faults and format
 	$(BIN)/ruff check .
