@@ -74,6 +74,9 @@ def _spread(tokens: Float[Tensor, "E L d"], mask: Bool[Tensor, "E L"]) -> Float[
 
 def _described(bound: LateBounds | None, blocks: LaneBlocks) -> Float[Tensor, "S c"]:
     slots = torch.arange(blocks.lengths.numel())
-    if bound is None or not len(slots):
+    if bound is None:
         return torch.zeros(len(slots), 1)
-    return torch.cat([bound.describe(*blocks.unpacked(some)) for some in slots.split(DESCRIBED)])
+    # An entity that is nobody tells the number of columns, where a segment has no tokens at all.
+    nobody = torch.zeros(1, 1, blocks.width), torch.ones(1, 1, dtype=torch.bool), torch.zeros(1, blocks.width)
+    columns = [bound.describe(*blocks.unpacked(some)) for some in slots.split(DESCRIBED) if len(some)]
+    return torch.cat([bound.describe(*nobody)[:0], *columns])
