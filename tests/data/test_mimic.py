@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from otmel.data.findings import Findings
@@ -283,10 +281,8 @@ def test_one_file_of_mentions_reads_without_its_graph(tiny_dataset_folder, tmp_p
 
 
 @pytest.mark.data
-def test_the_congress_set_is_read_in_full_and_fast(data_root):
-    began = time.perf_counter()
+def test_the_congress_set_is_read_in_full(data_root):
     dataset = read_mimic(data_root / "congress-mel")
-    assert time.perf_counter() - began < 2.0
     assert dataset.name == "Congress"
     assert len(dataset.graph) == 6382
     assert {split: len(mentions) for split, mentions in dataset.splits.items()} == {"train": 1596, "dev": 196}
