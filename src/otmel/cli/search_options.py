@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from otmel.linking.linker import LinkSettings
+    from otmel.linking.settings import LinkSettings
 
 
 @Parameter(name="*")
@@ -31,6 +31,6 @@ class SearchOptions:
 
     def settings(self) -> LinkSettings:
         """The same for a linker."""
-        from otmel.linking.linker import LinkSettings
+        from otmel.linking.settings import LinkSettings
 
         return LinkSettings(search=self.search, kernel=self.kernel, threads=self.threads)

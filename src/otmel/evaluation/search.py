@@ -13,7 +13,7 @@ from otmel.evaluation.ranks import Ranks
 from otmel.evaluation.results import SearchRecord
 from otmel.evaluation.scan import Advance, silent
 from otmel.evaluation.topk import Found
-from otmel.index.answers import Answer, Method, Query
+from otmel.index.answers import Answer, Query
 from otmel.index.index import EntityIndex, ranks
 from otmel.models.base import State
 
@@ -73,6 +73,3 @@ def _record(index: EntityIndex, answers: Sequence[Answer], seconds: float) -> Se
         seconds=seconds,
         pairs_per_second=pairs / seconds if seconds > 0 else None,
     )
-
-
-__all__ = ["Method", "Query", "SearchRecord", "Searched", "found", "searched"]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 
@@ -13,10 +12,10 @@ from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.errors import CheckpointError
-from otmel.index.answers import Method, Query
+from otmel.index.answers import Query
 from otmel.index.encode import Encoding, encoded_alike
 from otmel.index.expected import Expected
-from otmel.index.index import EntityIndex, SearchSettings
+from otmel.index.index import EntityIndex
 from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
 from otmel.inputs import InputProcessor
@@ -24,52 +23,13 @@ from otmel.linking.explain import explained
 from otmel.linking.explanation import Explanation
 from otmel.linking.link import Candidate, Link
 from otmel.linking.mentions import note_unseen, place_of, prepared
+from otmel.linking.settings import LinkSettings, Options
 from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.tables import entity_table, mention_table
 from otmel.progress import progress
-from otmel.settings import Settings
 
 BATCH = 32
-
-
-class LinkSettings(Settings):
-    """How a linker searches.
-
-    Attributes:
-        search: ``exact``, or ``candidates``: quicker on large graphs, with a loss that each answer states.
-        kernel: ``auto``, or the name of a kernel.
-        threads: of the kernel; ``None``: as many as torch uses.
-    """
-
-    search: Literal["exact", "candidates"] = "exact"
-    kernel: str = "auto"
-    threads: int | None = None
-
-    @property
-    def method(self) -> Method:
-        """In the index's words."""
-        return "candidates" if self.search == "candidates" else "auto"
-
-    @property
-    def index(self) -> SearchSettings:
-        """What the index is told."""
-        return SearchSettings(kernel=self.kernel, threads=self.threads)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How mentions are linked.
-
-    Attributes:
-        k: how many entities an answer holds.
-        image_root: the folder that image paths are relative to and may not leave; ``None``: paths as given.
-        given_candidates: choose among a mention's own candidates where it has any, not in the whole graph.
-    """
-
-    k: int = 5
-    image_root: Path | None = None
-    given_candidates: bool = False
 
 
 class Linker:
