@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otmel.kernels import Affine, Formula, LaneBlocks, Senders, pack, select
-from otmel.kernels.bounds import LateBounds, Part, bounds, refusal
+from otmel.kernels.bounds import LateBounds, bounds, refusal
 from otmel.kernels.definition import late_scores
 from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, Pool, Sinkhorn, SoftPool, Transport
 from otmel.training.settings import PRESETS
@@ -87,7 +87,7 @@ class World:
         return late_scores(self.formula, mentions, (self.tokens.double(), self.mask, self.target.double()))
 
     def part(self, late: LateBounds):
-        return Part(self.target, self.mask.sum(1), late.describe(self.tokens, self.mask, self.target))
+        return late.part(self.target, self.mask.sum(1), late.describe(self.tokens, self.mask, self.target))
 
     def interval(self, tolerance=0.0):
         late = bounds(self.formula)
@@ -179,7 +179,7 @@ def test_identical_entity_tokens_close_the_bounds_too():
             late = bounds(world.formula)
             assert late is not None
             tokens = world.tokens[:, :1] * world.mask.unsqueeze(-1)
-            part = Part(world.target, world.mask.sum(1), late.describe(tokens, world.mask, world.target))
+            part = late.part(world.target, world.mask.sum(1), late.describe(tokens, world.mask, world.target))
             low, high = late.interval(late.prepare(world.senders), part)
             assert (high - low <= 1e-4).all()
 
@@ -191,7 +191,7 @@ def test_either_side_without_tokens_scores_exactly_zero(form):
     assert late is not None
     lengths = world.mask.sum(1)
     lengths[5] = 0
-    part = Part(world.target, lengths, world.part(late).described)
+    part = late.part(world.target, lengths, world.part(late).described)
     for bound in late.interval(late.prepare(world.senders), part):
         assert (bound[1] == 0).all()
         assert (bound[:, 5] == 0).all()
@@ -200,7 +200,7 @@ def test_either_side_without_tokens_scores_exactly_zero(form):
 def test_no_entities_and_no_token_columns_are_defined():
     late = bounds(FORMS["PAPER"])
     assert late is not None
-    none = Part(torch.zeros(0, D), torch.zeros(0, dtype=torch.long), torch.zeros(0, 1))
+    none = late.part(torch.zeros(0, D), torch.zeros(0, dtype=torch.long), torch.zeros(0, 1))
     world = World(FORMS["PAPER"])
     assert late.interval(late.prepare(world.senders), none)[0].shape == (4, 0)
     empty = Senders(torch.zeros(2, 0, D), torch.zeros(2, 0, D), torch.zeros(2, dtype=torch.long))

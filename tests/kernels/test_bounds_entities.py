@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otmel.kernels import Affine, Formula
-from otmel.kernels.bounds_entities import LEVELS, TILE, described, diameters, kinds, own_part, radii, up
+from otmel.kernels.bounds_entities import LEVELS, TILE, described, diameters, kinds, own_part, radii, runs, up
 from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool, Transport
 
 PLAIN = Formula(Transport(row_norm="none"), SoftPool())
@@ -55,7 +55,7 @@ def test_kinds_are_runs_that_cover_everything_and_round_outwards():
     radius = torch.rand(len(lengths), generator=generator)
     for formula in (PLAIN, Formula(Attention(), SoftPool()), Formula(Transport(row_norm="sum"), SoftPool())):
         seen = 0
-        for run, kind in kinds(formula, lengths, radius):
+        for run, kind in runs(kinds(formula, lengths, radius)):
             filled = lengths[run] > 0
             assert run.start == seen
             assert kind.shortest <= lengths[run][filled].min()
@@ -65,9 +65,9 @@ def test_kinds_are_runs_that_cover_everything_and_round_outwards():
 
 
 def test_no_entity_no_kind_and_an_empty_slot_changes_none():
-    assert list(kinds(PLAIN, torch.zeros(0, dtype=torch.long), torch.zeros(0))) == []
+    assert list(runs(kinds(PLAIN, torch.zeros(0, dtype=torch.long), torch.zeros(0)))) == []
     lengths, radius = torch.tensor([0, 4, 5]), torch.tensor([9.0, 0.25, 0.5])
-    ((_, kind),) = kinds(PLAIN, lengths, radius)
+    ((_, kind),) = runs(kinds(PLAIN, lengths, radius))
     assert (kind.shortest, kind.radius) == (4, 0.5)
 
 

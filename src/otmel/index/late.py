@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
@@ -28,6 +29,7 @@ class LateSearch:
     kernel: Kernel
     scoring: Scoring
     formula: Formula
+    _parts: WeakKeyDictionary[LateEntries, Part] = field(default_factory=WeakKeyDictionary, init=False, repr=False)
 
     @cached_property
     def bounder(self) -> LateBounds | None:
@@ -54,8 +56,10 @@ class LateSearch:
     def bounds(self, prepared: Prepared, entries: LateEntries) -> tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]:
         """Bounds on the late scores of every pair, as the kernel would give them."""
         assert self.bounder is not None
-        part = Part(entries.target, entries.blocks.lengths.flatten(), entries.described)
-        lower, upper = self.bounder.interval(prepared, part, self.kernel.tolerance)
+        if entries not in self._parts:
+            lengths = entries.blocks.lengths.flatten()
+            self._parts[entries] = self.bounder.part(entries.target, lengths, entries.described)
+        lower, upper = self.bounder.interval(prepared, self._parts[entries], self.kernel.tolerance)
         return by_entry(lower, entries), by_entry(upper, entries)
 
 

@@ -105,8 +105,8 @@ class Meeting:
                 lower, upper = (part.late * side for side in late.bounds(self.prepared[part.name], entries))
         if part.dense:
             own, stored = self.askers.dense[part.name], self.segment.dense[part.name]
-            middle = own @ stored.rows().T
-            # |fl(x·y) − x·y| ≤ γ_d |x|·|y| ≤ γ_d ‖x‖‖y‖ in any order of summation.
+            middle = stored.products(own)
+            # |fl(x·y) − x·y| ≤ γ_d |x|·|y| ≤ γ_d ‖x‖‖y‖ in any order of summation; eight more for scale and norms.
             slack = ((stored.width + 8) * UNIT * own.norm(dim=1)).unsqueeze(1) * stored.norms
             lower.add_(middle, alpha=part.dense).sub_(slack, alpha=abs(part.dense))
             upper.add_(middle, alpha=part.dense).add_(slack, alpha=abs(part.dense))

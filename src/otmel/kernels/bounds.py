@@ -18,6 +18,7 @@ the least, the mean and the greatest ``h_j·t_e``: L times the work, and far tig
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,7 +26,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from otmel.kernels.bounds_channels import Channels, interval
-from otmel.kernels.bounds_entities import Kind, described, kinds, own_part
+from otmel.kernels.bounds_entities import Kind, described, kinds, own_part, runs
 from otmel.kernels.bounds_mentions import Prepared, prepared
 from otmel.kernels.bounds_rows import lift, mean_is_known, mean_is_near, mixture_ratio, pooled, row_norm, rows
 from otmel.kernels.formula import Formula
@@ -38,11 +39,19 @@ Interval = tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]
 
 @dataclass(frozen=True)
 class Part:
-    """Some entities: targets, token counts, and what ``LateBounds.describe`` said of them."""
+    """Some entities, see ``LateBounds.part``.
+
+    Attributes:
+        target: ``t_e``.
+        lengths: token counts.
+        described: what ``LateBounds.describe`` said of them.
+        tiles: the kinds of neighbours that are bounded alike.
+    """
 
     target: Float[Tensor, "n d"]
     lengths: Int[Tensor, " n"]
     described: Float[Tensor, "n c"]
+    tiles: Sequence[Kind] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -100,6 +109,10 @@ class LateBounds:
         """What is to be kept of entities, float32; see ``bounds_entities.described``."""
         return described(self.formula, tokens, mask, target)
 
+    def part(self, target: Float[Tensor, "n d"], lengths: Int[Tensor, " n"], described: Float[Tensor, "n c"]) -> Part:
+        """Entities ready to be bounded, any number of times; tightest if neighbours are alike in length and radius."""
+        return Part(target, lengths, described, kinds(self.formula, lengths, described[:, 0]))
+
     def prepare(self, mentions: Senders) -> Prepared:
         """What depends on the mentions alone."""
         return prepared(self.formula, mentions)
@@ -113,12 +126,12 @@ class LateBounds:
 
         Args:
             mentions: what ``prepare`` made.
-            part: the entities; the bounds are tightest if neighbours are alike in length and radius.
+            part: the entities.
             tolerance: of the kernel whose scores shall lie within, see ``Kernel.tolerance``.
         """
         low = torch.zeros(len(mentions), len(part))
         high = torch.zeros(len(mentions), len(part))
-        for run, kind in kinds(self.formula, part.lengths, part.described[:, 0]):
+        for run, kind in runs(part.tiles):
             low[:, run], high[:, run] = self._run(mentions, kind, part[run], tolerance)
         there = (mentions.lengths > 0).unsqueeze(1) & (part.lengths > 0)
         return low.masked_fill_(~there, 0.0), high.masked_fill_(~there, 0.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,7 +22,7 @@ TILE: Final = 256
 """Neighbouring entities bounded alike: by the greatest radius and the shortest length among them."""
 
 _AT_ONCE: Final = 64
-_LONGEST_RUN: Final = 8
+_LONGEST_RUN: Final = 16
 
 
 def described(
@@ -51,12 +51,16 @@ class Kind:
         return 1 / self.shortest if shared else 1.0
 
 
-def kinds(formula: Formula, lengths: Int[Tensor, " n"], radius: Float[Tensor, " n"]) -> Iterator[tuple[slice, Kind]]:
-    """Runs of neighbours of one kind; of kinds there are few, rounded to powers of two and to multiples of 1/16."""
+def kinds(formula: Formula, lengths: Int[Tensor, " n"], radius: Float[Tensor, " n"]) -> list[Kind]:
+    """The kind of each ``TILE`` neighbours; kinds are few, rounded to powers of two and to multiples of 1/16."""
     filled = lengths > 0
     shortest = -_highest(torch.where(filled, -lengths, -(2**20)), -(2**20))
     widest = _highest(torch.where(filled, radius, 0.0), 0.0)
-    found = [_kind(formula, *pair) for pair in zip(shortest.tolist(), widest.tolist(), strict=True)]
+    return [_kind(formula, *pair) for pair in zip(shortest.tolist(), widest.tolist(), strict=True)]
+
+
+def runs(found: Sequence[Kind]) -> Iterator[tuple[slice, Kind]]:
+    """Neighbours of one kind, from the kinds of the tiles; no run is too long for a core's cache."""
     first = 0
     for index, kind in enumerate(found):
         last = index + 1
