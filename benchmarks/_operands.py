@@ -14,7 +14,7 @@ from otmel.encoders import Widths
 from otmel.kernels import Formula, LaneBlocks, Precision, Senders, pack
 from otmel.models.base import LateState
 from otmel.models.composition import Composition
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.ot import Sinkhorn, Transport
 from otmel.training.settings import preset
 

@@ -15,7 +15,7 @@ from otmel.encoders.tokenizer import train_tokenizer
 from otmel.inputs import InputProcessor
 from otmel.models.bundle import Bundle
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.training.settings import preset
 
 TOWERS = TowerSettings(width=32, text_layers=1, vision_layers=1, heads=2, image_size=24, patch_size=8)

@@ -22,7 +22,7 @@ from otmel.index.answers import Query
 from otmel.index.index import EntityIndex
 from otmel.models.base import State
 from otmel.models.bundle import Bundle
-from otmel.models.otmel import OTMEL
+from otmel.models.model import LinkerModel
 from otmel.models.tables import entity_table, mention_table
 
 KEPT = 20
@@ -32,7 +32,7 @@ KEPT = 20
 class Contest:
     """What both evaluations are given, encoded already."""
 
-    model: OTMEL
+    model: LinkerModel
     mentions: State
     entities: State
     gold: NDArray[np.int64]

@@ -127,7 +127,7 @@ def tiny_run(tiny_dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory
     from otmel.inputs import InputProcessor
     from otmel.models.bundle import Bundle
     from otmel.models.names import NameVectorizer, names_of
-    from otmel.models.otmel import new_model
+    from otmel.models.registry import new_model
     from otmel.training.settings import preset
 
     graph = KnowledgeGraph.open(tiny_dataset_folder)

@@ -78,10 +78,14 @@ class Elements(TensorRecord):
 
 @dataclass(frozen=True)
 class Views(TensorRecord):
-    """Both modalities of mentions or of entities."""
+    """Both modalities of mentions or of entities.
+
+    ``ids`` are the token ids behind ``text`` (under the same mask), for models that embed tokens themselves.
+    """
 
     text: Elements
     image: Elements
+    ids: Int[Tensor, "B L"] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from otmel.errors import OtmelError
 from otmel.evaluation import scan
 from otmel.evaluation.scan import cut, encoded, scanned
 from otmel.models.base import LateState, Scores, Side, State
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 from otmel.models.tables import Table
 from otmel.types import Elements, Views

@@ -12,7 +12,7 @@ from otmel.encoders import Widths
 from otmel.evaluation.scan import encoded, scanned
 from otmel.evaluation.search import Query, found, searched
 from otmel.index.index import EntityIndex
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.tables import Table
 from otmel.training.settings import preset
 from otmel.types import Elements, Views

@@ -13,7 +13,8 @@ from otmel.encoders import Widths
 from otmel.models.base import Side, State
 from otmel.models.name_rows import NameRows, NameTable
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import OTMEL, new_model
+from otmel.models.otmel import OTMEL
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 from otmel.training.settings import preset
 from otmel.types import Elements, Views

@@ -171,7 +171,7 @@ WIDE = """
     from otmel.index.source import RunSource
     from otmel.index.writer import IndexSettings
     from otmel.models.base import LateState, State
-    from otmel.models.otmel import new_model
+    from otmel.models.registry import new_model
     from otmel.training.settings import preset
 
     MODEL = new_model(preset("PAPER").model, widths=Widths(4, 4, 4, 4))

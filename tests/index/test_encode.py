@@ -15,7 +15,7 @@ from otmel.index.encode import ENTITIES_AT_ONCE, Encoding, encoded_alike
 from otmel.index.source import RunSource
 from otmel.index.waiting import ROUNDS, SHARED, STEP, Waiting
 from otmel.models.base import Side
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.tables import Table, entity_table, mention_table
 from otmel.types import Batch, Elements, Views
 

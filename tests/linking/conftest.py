@@ -17,7 +17,7 @@ from otmel.linking import Explanation, Linker
 from otmel.linking.explanation import Part, Term
 from otmel.linking.plans import Axis, TokenPlan
 from otmel.models.bundle import Bundle
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.training.settings import preset
 
 

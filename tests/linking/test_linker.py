@@ -22,7 +22,7 @@ from otmel.linking.mentions import NO_VISION
 from otmel.models.base import Side
 from otmel.models.bundle import Bundle
 from otmel.models.name_rows import entity_names, mention_names
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 
 VARIANTS = ("ot", "kd", "f2", "m2", "a1")

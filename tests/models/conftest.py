@@ -10,7 +10,8 @@ import torch
 from otmel.data.token_track import TokenTrack, TokenTrackSettings, token_track
 from otmel.encoders import Widths
 from otmel.models.base import Side
-from otmel.models.otmel import OTMEL, new_model
+from otmel.models.otmel import OTMEL
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 from otmel.training.settings import PRESETS
 from otmel.types import Elements, Views

@@ -14,7 +14,7 @@ from otmel.encoders import load_encoder
 from otmel.errors import CheckpointError
 from otmel.models.bundle import NAMES_FILE, RUN_FILE, WEIGHTS_FILE, Bundle, read_record, weights_hash
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.tables import entity_table, mention_table
 from otmel.training.settings import DEFAULT
 

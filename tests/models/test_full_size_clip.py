@@ -17,7 +17,7 @@ from otmel.evaluation.gold import gold_rows
 from otmel.linking import Linker
 from otmel.models.bundle import Bundle
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.tables import entity_table, mention_table
 from otmel.settings import overridden
 from otmel.training.batches import Collator, hard_negatives

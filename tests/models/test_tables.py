@@ -10,7 +10,7 @@ from otmel.encoders import TwoTowerEncoder
 from otmel.models.base import Side
 from otmel.models.name_rows import mention_names
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.tables import Live, Table, bytes_held, entity_table, held, mention_table, trimmed
 from otmel.models.token_track import feature_widths, features
 from otmel.types import Batch, Elements, Views

@@ -13,7 +13,8 @@ import torch
 from otmel.data.token_track import TokenTrackSettings, token_track
 from otmel.encoders import Widths
 from otmel.evaluation.scan import encoded, scanned
-from otmel.models.otmel import OTMEL, new_model
+from otmel.models.otmel import OTMEL
+from otmel.models.registry import new_model
 from otmel.models.tables import Table
 from otmel.models.token_track import features
 from otmel.models.variants import variant

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from otmel.errors import ConfigurationError
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 from otmel.models.token_track import feature_widths, features
 from otmel.models.variants import VARIANT_NAMES, VARIANTS, variant

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from otmel.data.token_track import TokenTrackSettings, token_track
-from otmel.models.otmel import new_model
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 from otmel.models.token_track import feature_widths, features
 from otmel.models.variants import variant

@@ -18,7 +18,8 @@ from otmel.data.token_track import TokenTrackSettings, token_track
 from otmel.models.base import Side
 from otmel.models.bundle import Bundle
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import OTMEL, new_model
+from otmel.models.otmel import OTMEL
+from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings
 from otmel.models.tables import Table
 from otmel.models.token_track import feature_widths, features

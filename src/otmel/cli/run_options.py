@@ -23,6 +23,8 @@ else:
 if TYPE_CHECKING:
     from otmel.training.settings import RunSettings
 
+OURS = "ot-mel"
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class RunOptions:
     Args:
         encoder: the pretrained encoder: a folder, a name on the Hugging Face Hub, or TEXT+VISION for two towers.
         preset: where the settings start from: default, PAPER or RELEASED.
+        system: another system than OT-MEL, such as clip or mimic (otmel models lists them).
         variant: a row of the paper's Table 2: ot, kd, f1, f2, m1, m2, a1, o1, o2, k1, k2 or k3.
         config: a TOML file of settings, such as those in configs/.
         seed: of initialisation, order and dropout.
@@ -40,6 +43,7 @@ class RunOptions:
 
     encoder: str | None = None
     preset: str | None = None
+    system: str | None = None
     variant: str | None = None
     config: Path | None = None
     seed: int | None = None
@@ -53,7 +57,7 @@ class RunOptions:
         Raises:
             ConfigurationError: an unknown preset, variant or key, a value of the wrong type, or no such file.
         """
-        from otmel.training.settings import preset
+        from otmel.training.settings import of_system, preset
 
         values = {} if self.config is None else read_config(self.config)
         name, row = values.pop("preset", None), values.pop("variant", None)
@@ -62,8 +66,10 @@ class RunOptions:
             if self.preset or name:
                 kept = {"encoder": before.encoder, "seed": before.seed}
                 settings = preset(str(self.preset or name)).model_copy(update=kept)
+        if self.system is not None:
+            settings = of_system(settings, self.system)
         with _placed(self.config):
-            if self.variant is None and (row or settings is not before):
+            if self.variant is None and settings.model.kind == OURS and (row or settings is not before):
                 settings = varied(settings, str(row or before.variant))
         if self.config is not None:
             everything = _merged(settings.model_dump(), values)
@@ -77,8 +83,12 @@ class RunOptions:
 
 def varied(settings: RunSettings, name: str) -> RunSettings:
     """``settings`` with one row of Table 2 applied to the model. Raises ``ConfigurationError``."""
+    from otmel.models.settings import ModelSettings
     from otmel.models.variants import variant
 
+    if not isinstance(settings.model, ModelSettings):
+        problem = f"the variants are rows of Table 2, which is about OT-MEL; the system is {settings.model.kind!r}"
+        raise ConfigurationError(problem, cure="leave out --variant, or --system")
     return settings.model_copy(update={"variant": name, "model": variant(name, settings.model)})
 
 

@@ -79,7 +79,7 @@ class TwoTowerEncoder(nn.Module):
 
     def forward(self, batch: Batch) -> Views:
         """Elements of both modalities: tokens ``[B, L, d]`` with their mask, and the summaries ``[B, c]``."""
-        return Views(text=self.text(batch), image=self.image(batch))
+        return Views(text=self.text(batch), image=self.image(batch), ids=batch.input_ids)
 
     def text(self, batch: Batch) -> Elements:
         """The text side of Eq. 4."""

@@ -21,12 +21,15 @@ from otmel.evaluation.search import Query, searched
 from otmel.index.encode import ENTITIES_AT_ONCE, Encoding, encoded_alike, positions
 from otmel.index.expected import Expected
 from otmel.index.index import EntityIndex
+from otmel.index.second_stage import SecondStage
 from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
 from otmel.models.base import Scorer
 from otmel.models.bundle import Bundle, weights_hash
+from otmel.models.model import LinkerModel
 from otmel.models.name_scorer import NameScorer
-from otmel.models.otmel import OTMEL
+from otmel.models.registry import OURS
+from otmel.models.registry import system as registered
 from otmel.models.tables import Table, entity_table, mention_table
 from otmel.progress import progress
 
@@ -58,7 +61,7 @@ class Contest:
         """Rank every mention against every entity, which ``stored`` holds or which are encoded here."""
         start = time.monotonic()
         names_only, composition = isinstance(scorer, NameScorer), scorer.composition()
-        limit = positions(scorer) if isinstance(scorer, OTMEL) else 0
+        limit = positions(scorer) if isinstance(scorer, LinkerModel) else 0
         mention_rows = self.mention_table.names_only if names_only else self.mention_table
         mentions = encoded_alike(Encoding(scorer.encode_mentions, device, limit, ENTITIES_AT_ONCE), mention_rows)
         if stored is not None:
@@ -72,7 +75,8 @@ class Contest:
         gold, ids = gold_rows(self.mentions, self.graph), [m.id or m.name for m in self.mentions]
         with progress("scoring", len(mention_rows)) as advance:
             query = Query(KEPT, gold, alone=names, ids=ids)
-            seen = searched(index, mentions, query, advance=advance)
+            second = SecondStage.of(scorer, self.mention_table, self.entity_table)
+            seen = searched(index, mentions, query, second, advance=advance)
         summary = summarise(seen.found.ranks, self.mentions, self.graph)
         result = summary.result(system, self.task, seen.alone).timed(time.monotonic() - start)
         result = result.model_copy(update={"search": seen.record})
@@ -94,8 +98,9 @@ def evaluate(run: str | Path, dataset: Dataset, split: str = "dev", index: str |
     """
     bundle = Bundle.load(run)
     settings: dict[str, Any] = bundle.record["settings"]
+    kind = settings["model"].get("kind", OURS.name)
     system = System(
-        model=Path(settings["encoder"] or "features").name,
+        model=Path(settings["encoder"] or "features").name if kind == OURS.name else registered(kind).title,
         preset=settings["preset"],
         variant=settings["variant"],
         seed=settings["seed"],

@@ -15,6 +15,7 @@ from otmel.evaluation.scan import Advance, silent
 from otmel.evaluation.topk import Found
 from otmel.index.answers import Answer, Query
 from otmel.index.index import EntityIndex, ranks
+from otmel.index.second_stage import SecondStage
 from otmel.models.base import State
 
 
@@ -33,15 +34,18 @@ class Searched:
     record: SearchRecord
 
 
-def searched(index: EntityIndex, mentions: State, query: Query, *, advance: Advance = silent) -> Searched:
-    """Search an index for all mentions; ``query`` must have gold rows.
+def searched(
+    index: EntityIndex, mentions: State, query: Query, second: SecondStage | None = None, *, advance: Advance = silent
+) -> Searched:
+    """Search an index for all mentions; ``query`` must have gold rows. ``second`` looks again at the best entities.
 
     Raises:
         OtmelError: a score is NaN (the mention is named), or a gold row is not in the index.
     """
     began = time.monotonic()
     answers = []
-    for answer in index.search(mentions, query):
+    first = index.search(mentions, query if second is None else second.first(query))
+    for answer in first if second is None else second.answers(first, query):
         answers.append(answer)
         advance(1)
     return Searched(

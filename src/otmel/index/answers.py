@@ -44,6 +44,7 @@ class Certificate:
         method: ``bounds``, ``scan`` or ``candidates``.
         recall: candidates only: the share of the exact best ``k`` that the candidates have held; else 1.
         measured: over how many mentions that was measured.
+        again: how many of the best entities a second stage has scored anew, which alone decides their order.
     """
 
     pairs: int
@@ -52,11 +53,14 @@ class Certificate:
     method: str
     recall: float = 1.0
     measured: int = 0
+    again: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; a gap is ``None`` where everything was scored, or nothing is proven."""
         values: dict[str, Any] = {"method": self.method, "exact": self.method != "candidates"}
         values |= {"pairs": self.pairs, "scored": self.scored}
+        if self.again:
+            values["second stage"] = self.again
         if self.method == "candidates":
             return {**values, "recall": self.recall, "measured on": self.measured}
         return {**values, "gap": self.gap if math.isfinite(self.gap) else None}

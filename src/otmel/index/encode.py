@@ -18,7 +18,7 @@ from torch import Tensor
 
 from otmel.index.waiting import Waiting
 from otmel.models.base import LateState, Side, State
-from otmel.models.otmel import OTMEL
+from otmel.models.model import LinkerModel
 from otmel.models.tables import Advance, Live, Table
 from otmel.types import Batch, concatenate
 
@@ -55,12 +55,12 @@ class Encoding:
     batch: int
 
     @classmethod
-    def entities(cls, model: OTMEL) -> Encoding:
+    def entities(cls, model: LinkerModel) -> Encoding:
         """Entities, by a model."""
         return cls(model.encode_entities, model.device, positions(model), ENTITIES_AT_ONCE)
 
     @classmethod
-    def mentions(cls, model: OTMEL) -> Encoding:
+    def mentions(cls, model: LinkerModel) -> Encoding:
         """Mentions, by a model."""
         return cls(model.encode_mentions, model.device, positions(model), MENTIONS_AT_ONCE)
 
@@ -70,7 +70,7 @@ class Encoding:
         return self.encode(side.to(self.device)).to("cpu")
 
 
-def positions(model: OTMEL) -> int:
+def positions(model: LinkerModel) -> int:
     """The most tokens that a model's text tower can read."""
     config = None if model.encoder is None else model.encoder.text_tower.config
     return int(getattr(config, "max_position_embeddings", 2**20))

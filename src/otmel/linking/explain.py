@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,8 +17,9 @@ from otmel.linking.sight import seen_image
 from otmel.linking.words import word_groups
 from otmel.models.base import Scores, Side, State
 from otmel.models.bundle import Bundle
+from otmel.models.composition import Part as ScorePart
 from otmel.models.fusion import Direction, fusion_plan
-from otmel.models.matching import Matching
+from otmel.models.model import LinkerModel
 from otmel.models.name_rows import NameRows, entity_names, mention_names
 from otmel.models.otmel import OTMEL
 from otmel.ot import Assignment, Plan, Transport
@@ -62,7 +63,7 @@ def explained(bundle: Bundle, mention: Mention, entity: Entity, origin: dict[str
         mention=mention,
         entity=entity,
         parts=_parts(model, sent.state, received.state),
-        plans=tuple(_plans(model, sent, received)),
+        plans=tuple(_plans(model, sent, received)) if isinstance(model, OTMEL) else (),
         images={owner: image for owner, image in images.items() if image is not None},
         **origin,
     )
@@ -77,7 +78,8 @@ def _half(bundle: Bundle, batch: Batch, names: NameRows, owner: Owner) -> Half:
     ids = batch.input_ids[0][batch.attention_mask[0]].tolist()
     text = _text_axis(owner, ids, processor)
     image = _image_axis(owner, int(views.image.mask.sum()), processor.patch_grid)
-    return Half(encode(Side(views, side.names)), model.projected(views), text, image)
+    projected = model.projected(views) if isinstance(model, OTMEL) else views
+    return Half(encode(Side(views, side.names)), projected, text, image)
 
 
 def _text_axis(owner: Owner, ids: list[int], processor: InputProcessor) -> Axis:
@@ -98,15 +100,12 @@ def _image_axis(owner: Owner, length: int, grid: tuple[int, int] | None) -> Axis
     return Axis(owner, "image", (*before, *places), tuple(range(len(before))), grid=grid)
 
 
-def _parts(model: OTMEL, mention: State, entity: State) -> tuple[Part, ...]:
+def _parts(model: LinkerModel, mention: State, entity: State) -> tuple[Part, ...]:
     scores = model.score(mention, entity)
-    terms: dict[str, Callable[[], list[tuple[str, float, float]]]] = {
-        "F": lambda: _fusion_terms(mention.dense["F"], entity.dense["F"]),
-        "T": lambda: _matching_terms(model, mention, entity, "T"),
-        "V": lambda: _matching_terms(model, mention, entity, "V"),
-        "N": lambda: [("cosine", _value(scores.parts["N"]), 1.0)],
-    }
-    return tuple(_part(scores, name, terms[name]()) for name in terms if name in scores.parts)
+    terms = {part.name: _terms(model, mention, entity, part) for part in model.parts}
+    if "N" in scores.parts:
+        terms["N"] = [("cosine", _value(scores.parts["N"]), 1.0)]
+    return tuple(_part(scores, name, of_part) for name, of_part in terms.items())
 
 
 def _part(scores: Scores, name: str, terms: Sequence[tuple[str, float, float]]) -> Part:
@@ -121,12 +120,19 @@ def _fusion_terms(mention: Tensor, entity: Tensor) -> list[tuple[str, float, flo
     return [("fused text", float(text.sum()), 1.0), ("fused image", float(image.sum()), 1.0)]
 
 
-def _matching_terms(model: OTMEL, mention: State, entity: State, part: str) -> list[tuple[str, float, float]]:
-    """The halves of Eq. 24: ``ψ(t_m, t_e)`` of both [CLS], and ``ψ(ḡ_m, t_e)`` of the transported tokens."""
-    match: Matching = model.matching[part]  # pyright: ignore[reportAssignmentType]
-    late, _ = match(mention.late[part], entity.late[part])
-    dense = mention.dense[part].double() @ entity.dense[part].double().T
-    return [("dense: [CLS] · [CLS]", _value(dense), 0.5), ("late: transported · [CLS]", _value(late), 0.5)]
+def _terms(model: LinkerModel, mention: State, entity: State, part: ScorePart) -> list[tuple[str, float, float]]:
+    """What a part is made of: of the paper's model the halves of Eq. 18, ``ψ(t_m, t_e)`` and ``ψ(ḡ_m, t_e)``."""
+    name = part.name
+    if isinstance(model, OTMEL) and name == "F":
+        return _fusion_terms(mention.dense[name], entity.dense[name])
+    terms = []
+    if part.dense:
+        dense = mention.dense[name].double() @ entity.dense[name].double().T
+        terms.append(("dense: [CLS] · [CLS]" if part.late else "dense", _value(dense), part.dense))
+    if part.late:
+        late, _ = model.late_term(name)(mention.late[name], entity.late[name])
+        terms.append(("late: transported · [CLS]", _value(late), part.late))
+    return terms
 
 
 def _plans(model: OTMEL, mention: Half, entity: Half) -> list[TokenPlan]:
@@ -145,8 +151,7 @@ def _plans(model: OTMEL, mention: Half, entity: Half) -> list[TokenPlan]:
         sides = entity.axis(modality), mention.axis(modality)
         if part in model.matching and all(map(len, sides)):
             assert model.settings.matching is not None
-            match: Matching = model.matching[part]  # pyright: ignore[reportAssignmentType]
-            plan = match.plan(mention.state.late[part], entity.state.late[part])
+            plan = model.late_term(part).plan(mention.state.late[part], entity.state.late[part])
             plans.append(_token_plan(part, model.settings.matching, sides, plan))
     return plans
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -12,10 +13,11 @@ from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.errors import CheckpointError
-from otmel.index.answers import Query
+from otmel.index.answers import Answer, Query
 from otmel.index.encode import Encoding, encoded_alike
 from otmel.index.expected import Expected
 from otmel.index.index import EntityIndex
+from otmel.index.second_stage import SecondStage
 from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
 from otmel.inputs import InputProcessor
@@ -26,7 +28,7 @@ from otmel.linking.mentions import note_unseen, place_of, prepared
 from otmel.linking.settings import LinkSettings, Options
 from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
-from otmel.models.tables import entity_table, mention_table
+from otmel.models.tables import Table, entity_table, mention_table
 from otmel.progress import progress
 
 BATCH = 32
@@ -181,19 +183,32 @@ class Linker:
         # One more than asked for: the margin needs a second.
         links = []
         query = Query(max(options.k, 2), method=self.settings.method)
-        for row, answer in enumerate(self.index.search(states, query)):
+        second = SecondStage.of(self.bundle.model, table, self._entities)
+        found_first = self.index.search(states, query if second is None else second.first(query))
+        for row, answer in enumerate(found_first if second is None else second.answers(found_first, query)):
             mention = mentions[row]
             own = options.given_candidates and mention.candidates
             rows = self._own_candidates(mention) if own else answer.rows.tolist()
             ranked = self._scored(states[row : row + 1], rows)
+            if answer.certificate.again and not own:
+                ranked = self._reordered(ranked, answer)
             link = self._link(mention, ranked, found[row], options.k)
             links.append(link if own else replace(link, certificate=answer.certificate))
         return links
 
+    @cached_property
+    def _entities(self) -> Table:
+        return entity_table(self.graph, self.processor, self.bundle.vectorizer)
+
     def _encoded(self) -> State:
-        table = entity_table(self.graph, self.processor, self.bundle.vectorizer)
-        with progress("encoding entities", len(table)) as advance:
-            return encoded_alike(Encoding.entities(self.bundle.model), table, advance=advance)
+        with progress("encoding entities", len(self._entities)) as advance:
+            return encoded_alike(Encoding.entities(self.bundle.model), self._entities, advance=advance)
+
+    def _reordered(self, ranked: list[Candidate], answer: Answer) -> list[Candidate]:
+        """The candidates as the second stage scores and orders them."""
+        by_id = {candidate.id: candidate for candidate in ranked}
+        scores = zip(answer.rows.tolist(), answer.scores.tolist(), strict=True)
+        return [replace(by_id[self.graph[row].id], score=score, parts={"second stage": score}) for row, score in scores]
 
     def _own_candidates(self, mention: Mention) -> list[int]:
         return [self.graph.row(entity_id) for entity_id in dict.fromkeys(mention.candidates) if entity_id in self.graph]

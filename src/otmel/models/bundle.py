@@ -15,8 +15,9 @@ from otmel.encoders.loading import own_memory
 from otmel.errors import CheckpointError
 from otmel.inputs import InputProcessor
 from otmel.inputs.pretrained import quiet
+from otmel.models.model import LinkerConfig, LinkerModel
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import OTMEL, OTMELConfig
+from otmel.models.registry import model_class
 from otmel.storage import atomic_path, atomic_write_json
 
 RUN_FILE, NAMES_FILE, WEIGHTS_FILE = "run.json", "names.safetensors", "model.safetensors"
@@ -33,7 +34,7 @@ class Bundle:
         record: what ``run.json`` says: settings, data, seed, best validation.
     """
 
-    model: OTMEL
+    model: LinkerModel
     processor: InputProcessor | None
     vectorizer: NameVectorizer
     record: dict[str, Any] = field(default_factory=dict)
@@ -97,15 +98,16 @@ def weights_hash(folder: str | Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _model(folder: Path) -> OTMEL:
+def _model(folder: Path) -> LinkerModel:
     if not (folder / "config.json").is_file():  # transformers would take its defaults in silence
         raise CheckpointError("the run has no config.json", where=str(folder), cure="train it again, or copy it whole")
     try:
         with quiet():
-            config = OTMELConfig.from_pretrained(folder)
+            config = LinkerConfig.from_pretrained(folder)
+            kind = model_class(config)
             # Sizes that differ are reported below, by name, rather than refused here without one.
             options = {"config": config, "output_loading_info": True, "ignore_mismatched_sizes": True}
-            model, report = cast(Any, OTMEL.from_pretrained)(folder, **options)
+            model, report = cast(Any, kind.from_pretrained)(folder, **options)
     except (SafetensorError, OSError, ValueError, RuntimeError) as fault:
         first = str(fault).strip().splitlines()[0]
         raise CheckpointError(f"the weights cannot be read: {first}", where=str(folder)) from fault

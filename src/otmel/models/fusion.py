@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from otmel.models.model import summed
 from otmel.models.settings import ModelSettings
 from otmel.ot import Correlation, Plan
 from otmel.types import Elements, Views
@@ -47,12 +48,6 @@ def _pooled(pool: nn.Module, own: Elements, received: Tensor, sender: Elements) 
     """Eq. 13 and 15–17: the pool over ``{T, G}``; ``G`` counts only where there was a sender."""
     got_message = own.mask & sender.present.unsqueeze(-1)
     return pool(torch.cat([own.tokens, received], 1), torch.cat([own.mask, got_message], 1))
-
-
-def summed(*losses: Tensor | None) -> Tensor | None:
-    """The sum of the losses that exist."""
-    present = [loss for loss in losses if loss is not None]
-    return torch.stack(present).sum() if present else None
 
 
 Direction = Literal["image_to_text", "text_to_image"]

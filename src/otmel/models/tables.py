@@ -13,9 +13,9 @@ from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Entity, Mention
 from otmel.inputs import InputProcessor
 from otmel.models.base import Side
+from otmel.models.model import LinkerModel
 from otmel.models.name_rows import NameRows, entity_names, mention_names
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import OTMEL
 from otmel.types import Batch, Elements, Views, concatenate
 
 R = TypeVar("R")
@@ -83,7 +83,7 @@ def _texts(graph: KnowledgeGraph) -> list[Entity]:
 
 
 @torch.no_grad()
-def held(table: Table, model: OTMEL | None, *, batch: int = 64, advance: Advance = lambda done: None) -> Table:
+def held(table: Table, model: LinkerModel | None, *, batch: int = 64, advance: Advance = lambda done: None) -> Table:
     """The same table in memory: as encoder input, or, given a model with a frozen encoder, as its output."""
     if not isinstance(table.content, Live):
         return table
@@ -96,7 +96,7 @@ def held(table: Table, model: OTMEL | None, *, batch: int = 64, advance: Advance
     return Table(concatenate(parts), table.names)
 
 
-def _encoded(model: OTMEL, batch: Batch) -> Views:
+def _encoded(model: LinkerModel, batch: Batch) -> Views:
     training = model.training
     model.eval()
     views = model.views(Side(batch.to(model.device))).to("cpu")
@@ -104,7 +104,7 @@ def _encoded(model: OTMEL, batch: Batch) -> Views:
     return views
 
 
-def bytes_held(table: Table, model: OTMEL | None) -> int:
+def bytes_held(table: Table, model: LinkerModel | None) -> int:
     """About how much memory ``held`` would need, judged by the table's first rows."""
     if not isinstance(table.content, Live):
         return 0
@@ -132,7 +132,9 @@ def trimmed(content: Batch | Views) -> Batch | Views:
         length = _content_length(content.attention_mask)
         ids, mask = content.input_ids[:, :length], content.attention_mask[:, :length]
         return Batch(ids, mask, content.pixels, content.has_image)
-    return Views(_trimmed(content.text), _trimmed(content.image))
+    text = _trimmed(content.text)
+    ids = None if content.ids is None else content.ids[:, : text.mask.shape[1]]
+    return Views(text, _trimmed(content.image), ids)
 
 
 def _trimmed(elements: Elements) -> Elements:

@@ -14,8 +14,8 @@ from otmel.data.records import Mention
 from otmel.errors import ConfigurationError
 from otmel.evaluation.gold import gold_rows
 from otmel.inputs import InputProcessor
+from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer
-from otmel.models.otmel import OTMEL
 from otmel.models.tables import Table, bytes_held, entity_table, held, mention_table
 from otmel.progress import progress
 from otmel.training.batches import hard_negatives, trainable
@@ -47,7 +47,7 @@ class Material:
 
 
 def prepared(
-    dataset: Dataset, settings: RunSettings, made: tuple[OTMEL, InputProcessor, NameVectorizer], say: Say
+    dataset: Dataset, settings: RunSettings, made: tuple[LinkerModel, InputProcessor, NameVectorizer], say: Say
 ) -> Material:
     """The material of a run, for a model, its processor and its name vectorizer."""
     model, processor, vectorizer = made
@@ -92,7 +92,7 @@ def _answered(mentions: tuple[Mention, ...], graph: KnowledgeGraph) -> list[Ment
     return kept
 
 
-def in_memory(tables: list[Table], model: OTMEL, settings: RunSettings, say: Say) -> list[Table]:
+def in_memory(tables: list[Table], model: LinkerModel, settings: RunSettings, say: Say) -> list[Table]:
     """The tables held in memory, as features if the encoder is frozen, as its inputs if not; or live, if too large."""
     frozen = model if settings.training.freeze_encoder else None
     needed = sum(bytes_held(table, frozen) for table in tables) / 2**30

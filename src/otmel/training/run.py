@@ -16,10 +16,12 @@ from otmel.evaluation.measures import MRR, Hit
 from otmel.evaluation.scan import encoded
 from otmel.evaluation.search import Query, searched
 from otmel.index.index import EntityIndex
+from otmel.index.second_stage import SecondStage
 from otmel.inputs.pretrained import quiet
 from otmel.models.bundle import Bundle
+from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer, names_of
-from otmel.models.otmel import OTMEL, new_model
+from otmel.models.registry import new_model
 from otmel.progress import progress
 from otmel.training.batches import Collator, Rows
 from otmel.training.callbacks import Bar, ExtraCheckpoints, Interruption, JsonLog
@@ -96,7 +98,7 @@ def fit(
     return bundle
 
 
-def _trainer(model: OTMEL, material: Material, settings: RunSettings, out: Path, per_epoch: int) -> LinkerTrainer:
+def _trainer(model: LinkerModel, material: Material, settings: RunSettings, out: Path, per_epoch: int) -> LinkerTrainer:
     arguments = training_arguments(
         settings.training,
         settings.seed,
@@ -121,17 +123,18 @@ def _trainer(model: OTMEL, material: Material, settings: RunSettings, out: Path,
     )
 
 
-def validated_by_ranking(model: OTMEL, material: Material) -> dict[str, float]:
+def validated_by_ranking(model: LinkerModel, material: Material) -> dict[str, float]:
     """H@1 and MRR of the validation mentions against the whole graph, realistic ranks."""
     entities = encoded(model.encode_entities, material.entities, device=model.device)
     mentions = encoded(model.encode_mentions, material.validation, device=model.device)
     index = EntityIndex.of(entities, model.composition())
-    found = searched(index, mentions, Query(0, material.validation_gold)).found
+    second = SecondStage.of(model, material.validation, material.entities)
+    found = searched(index, mentions, Query(0, material.validation_gold), second).found
     ranks = found.ranks[found.ranks.ranked].realistic
     return {"mrr": MRR(ranks), "h1": Hit(1)(ranks)}
 
 
-def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> OTMEL:
+def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> LinkerModel:
     if settings.training.freeze_encoder:
         encoder.requires_grad_(False)
     model = new_model(settings.model, encoder=encoder)

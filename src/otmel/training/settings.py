@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from otmel.errors import ConfigurationError, nearest
 from otmel.inputs import InputSettings
+from otmel.models.registry import OURS, AnySettings, system
 from otmel.models.settings import ModelSettings
 from otmel.models.variants import variant
 from otmel.ot import LearnedPool, Shape, Sinkhorn, Transport
-from otmel.settings import Settings
+from otmel.settings import TAG, Settings
 
 
 class TrainingSettings(Settings):
@@ -67,7 +68,7 @@ class RunSettings(Settings):
         variant: the row of Table 2 applied to it.
         encoder: name or folder of the pretrained encoder.
         seed: of initialisation, order and dropout.
-        model: the linker.
+        model: the system; ``kind`` says which.
         inputs: wording and lengths.
         training: the optimisation.
     """
@@ -76,9 +77,20 @@ class RunSettings(Settings):
     variant: str = "ot"
     encoder: str | None = None
     seed: int = 0
-    model: ModelSettings = ModelSettings()
+    model: AnySettings = ModelSettings()
     inputs: InputSettings = InputSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _kind(cls, value: object) -> object:
+        """Settings that say no kind are OT-MEL's."""
+        return {TAG: OURS.name, **value} if isinstance(value, dict) else value
+
+    @property
+    def title(self) -> str:
+        """The system, as the paper's tables call it."""
+        return system(self.model.kind).title
 
 
 def _transport(solver: Sinkhorn, **kwargs: object) -> Transport:
@@ -160,14 +172,31 @@ better and costs two to three times the time."""
 PRESETS: Mapping[str, RunSettings] = MappingProxyType({"PAPER": PAPER, "RELEASED": RELEASED, "default": DEFAULT})
 
 
-def preset(name: str, variant_name: str = "ot") -> RunSettings:
-    """A preset with one row of Table 2 applied to it.
+def preset(name: str, variant_name: str = "ot", system_name: str = OURS.name) -> RunSettings:
+    """A preset with one row of Table 2 applied to it, or with another system in the place of OT-MEL.
 
     Raises:
-        ConfigurationError: there is no such preset or variant.
+        ConfigurationError: there is no such preset, variant or system, or a variant of another system is asked for.
     """
     known = {key.lower(): key for key in PRESETS}
     if name.lower() not in known:
         raise ConfigurationError(f"there is no preset {name!r}", cure=nearest(name, PRESETS))
     base = PRESETS[known[name.lower()]]
+    assert isinstance(base.model, ModelSettings)
+    if system_name != OURS.name:
+        return of_system(base, system_name, variant_name)
     return base.model_copy(update={"variant": variant_name, "model": variant(variant_name, base.model)})
+
+
+def of_system(base: RunSettings, name: str, variant_name: str = "ot") -> RunSettings:
+    """``base`` with another system: its own settings, the training as it was.
+
+    Raises:
+        ConfigurationError: there is no such system, or a variant of it is asked for.
+    """
+    if variant_name != "ot":
+        problem = f"the variant {variant_name!r} is a row of Table 2, which is about OT-MEL; the system is {name!r}"
+        raise ConfigurationError(problem, cure="leave out --variant, or --system")
+    if name == OURS.name:
+        return base
+    return base.model_copy(update={"variant": "ot", "model": system(name).settings()})  # pyright: ignore[reportCallIssue]

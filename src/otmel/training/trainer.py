@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
 from otmel.errors import CheckpointError, StorageError, TrainingError
-from otmel.models.otmel import OTMEL
+from otmel.models.model import LinkerModel
 from otmel.objectives.total import TrainingBatch, total_loss
 from otmel.training.callbacks import FinalValidation
 from otmel.training.checkpoints import is_sound, seal
@@ -149,7 +149,7 @@ def training_arguments(settings: TrainingSettings, seed: int, steps_per_epoch: i
     )
 
 
-def optimizer(model: OTMEL, settings: TrainingSettings) -> torch.optim.AdamW:
+def optimizer(model: LinkerModel, settings: TrainingSettings) -> torch.optim.AdamW:
     """AdamW with the encoder's own learning rate, and no decay on vectors (biases, norms, the name weight)."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():

@@ -1,0 +1,221 @@
+"""``LinkerModel``: what every system shares, as a transformers model: an encoder, parts, one way of adding them up.
+
+A system is an assembly: layers over the encoder's ``Views``, ``encode`` that makes one side's ``State``, and ``parts``
+that say what the state's vectors and tokens are worth in the score. Everything else (training, index, exact search,
+evaluation, linking) needs no more than that.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+from transformers import PretrainedConfig, PreTrainedModel
+
+from otmel.encoders import TwoTowerEncoder, Widths, build_encoder
+from otmel.kernels.formula import Formula
+from otmel.models.base import LateState, Scores, Side, State
+from otmel.models.composition import Composition, Part
+from otmel.models.name_rows import name_scores
+from otmel.models.settings import SystemSettings
+from otmel.types import Views
+
+
+class LinkerConfig(PretrainedConfig):
+    """Configuration of any system in transformers' form.
+
+    Args:
+        settings: the system's settings as plain values; ``kind`` says which system.
+        widths: the encoder's widths (``Widths``) as plain values.
+        encoder: the encoder's transformers configuration, or ``None`` where ready features are given.
+    """
+
+    model_type = "otmel"
+
+    def __init__(
+        self,
+        settings: dict[str, Any] | None = None,
+        widths: dict[str, int] | None = None,
+        encoder: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.settings = settings or {}
+        self.widths = widths or {"text": 64, "image": 64, "text_cls": 64, "image_cls": 64}
+        self.encoder = encoder
+        super().__init__(**kwargs)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A state and the auxiliary loss that arose while it was made."""
+
+    state: State
+    auxiliary: Float[Tensor, ""] | None = None
+
+
+class LateTerm(Protocol):
+    """What computes a part's late term in training, and says it as a value for the kernels."""
+
+    def __call__(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
+        """The term of every pair, and an auxiliary loss."""
+        ...
+
+    def formula(self) -> Formula:
+        """The term as a value."""
+        ...
+
+
+class LinkerModel(PreTrainedModel):
+    """Base of all systems.
+
+    A part that a pair cannot have, because an image is missing, drops out of that pair's mean (Eq. 25). N, the name
+    match, is added with a learned weight where the settings ask for it.
+
+    A subclass makes its layers in ``__init__``, ends it with ``self.post_init()``, and implements ``encode`` and
+    ``parts``; with late terms ``late_term`` too. One that looks again at the best entities of a search sets
+    ``second_stage`` and implements ``rescore``.
+    """
+
+    config_class = LinkerConfig
+    base_model_prefix = "otmel"
+    main_input_name = "mentions"
+    supports_gradient_checkpointing = False
+    settings_class: ClassVar[type[SystemSettings]]
+
+    def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
+        super().__init__(config)
+        self.settings: Any = self.settings_class.model_validate(config.settings)
+        if encoder is None and config.encoder is not None:
+            encoder = build_encoder(config.encoder, self.settings.cls)
+        self.encoder = encoder
+        self.widths = Widths(**config.widths)
+        self.name_weight = nn.Parameter(torch.tensor(1.0)) if self.settings.name_match else None
+
+    @abstractmethod
+    def encode(self, side: Side, *, receives: bool) -> Encoded:
+        """The state of one side: entities receive, mentions send."""
+
+    @property
+    @abstractmethod
+    def parts(self) -> tuple[Part, ...]:
+        """The parts that are averaged, without their formulas: cheap, for training asks at every step."""
+
+    def late_term(self, part: str) -> LateTerm:
+        """The late term of a part. Raises ``KeyError`` where it has none."""
+        raise KeyError(part)
+
+    @property
+    def second_stage(self) -> int:
+        """How many of the best entities ``rescore`` looks at again; 0: none."""
+        return 0
+
+    def rescore(
+        self, mentions: Side, entities: Side, pairs: tuple[Int[Tensor, " P"], Int[Tensor, " P"]]
+    ) -> Float[Tensor, " P"]:
+        """The second stage's scores of single pairs, given as rows of ``mentions`` and of ``entities``."""
+        raise NotImplementedError(f"{type(self).__name__} has no second stage")
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Nothing: PyTorch's own initialisation stands, and a pretrained encoder keeps its weights."""
+
+    def train(self, mode: bool = True) -> LinkerModel:
+        """As for any module, but for a frozen encoder: its features are the same at every time, without dropout."""
+        super().train(mode)
+        if self.encoder is not None and not any(weight.requires_grad for weight in self.encoder.parameters()):
+            self.encoder.eval()
+        return self
+
+    def views(self, side: Side) -> Views:
+        """The encoder's output, or the features as they were given."""
+        if isinstance(side.content, Views):
+            return side.content
+        if self.encoder is None or side.content is None:
+            raise TypeError("a model without an encoder takes Views, one with an encoder a Batch")
+        return self.encoder(side.content)
+
+    def forward(
+        self, mentions: Side, entities: Side, gather: Callable[[State], State] = lambda state: state
+    ) -> tuple[Scores, Tensor | None]:
+        """Scores of every mention against every entity, and the auxiliary loss where there is one.
+
+        Args:
+            mentions: ``M`` mentions.
+            entities: ``E`` entities.
+            gather: joins the entity states of several training processes.
+        """
+        entity = self.encode(entities, receives=True)
+        mention = self.encode(mentions, receives=False)
+        scores, pairs = self.score_with_auxiliary(mention.state, gather(entity.state))
+        return scores, summed(entity.auxiliary, mention.auxiliary, pairs)
+
+    def floating_point_ops(self, *_: Any, **__: Any) -> int:
+        """Not estimated: transformers' estimate knows only token ids."""
+        return 0
+
+    def encode_entities(self, entities: Side) -> State:
+        """All the work that needs no mention."""
+        return self.encode(entities, receives=True).state
+
+    def encode_mentions(self, mentions: Side) -> State:
+        """All the work that needs no entity."""
+        return self.encode(mentions, receives=False).state
+
+    def composition(self) -> Composition:
+        """The score as a value."""
+        parts = [
+            replace(part, formula=self.late_term(part.name).formula()) if part.late else part for part in self.parts
+        ]
+        return Composition(tuple(parts), None if self.name_weight is None else float(self.name_weight.detach()))
+
+    def score(self, mentions: State, entities: State) -> Scores:
+        """The score of every pair."""
+        return self.score_with_auxiliary(mentions, entities)[0]
+
+    def score_with_auxiliary(self, mentions: State, entities: State) -> tuple[Scores, Tensor | None]:
+        """The score of every pair, and what the late terms add to the loss."""
+        parts, auxiliary = {}, []
+        for part in self.parts:
+            terms = []
+            if part.dense:
+                terms.append(part.dense * (mentions.dense[part.name] @ entities.dense[part.name].T))
+            if part.late:
+                late, loss = self.late_term(part.name)(mentions.late[part.name], entities.late[part.name])
+                terms.append(part.late * late)
+                auxiliary.append(loss)
+            parts[part.name] = sum(terms[1:], terms[0])
+        share = self._shares(mentions, entities)
+        if self.name_weight is not None and mentions.names is not None and entities.names is not None:
+            parts["N"] = name_scores(mentions.names, entities.names).to(self.name_weight)
+            share["N"] = self.name_weight.expand_as(parts["N"])
+        total = torch.stack([parts[part] * share[part] for part in parts]).sum(0)
+        return Scores(total, parts, share), summed(*auxiliary)
+
+    def _shares(self, mentions: State, entities: State) -> dict[str, Tensor]:
+        """One over the number of parts a pair has (Eq. 25)."""
+        both = (mentions.has_image.unsqueeze(1) & entities.has_image.unsqueeze(0)).to(self.dtype)
+        has = {part.name: both if part.needs_image else torch.ones_like(both) for part in self.parts}
+        count = torch.stack(list(has.values())).sum(0).clamp_min(1)
+        return {part: present / count for part, present in has.items()}
+
+
+def summed(*losses: Tensor | None) -> Tensor | None:
+    """The sum of the losses that exist."""
+    present = [loss for loss in losses if loss is not None]
+    return torch.stack(present).sum() if present else None
+
+
+def config_of(settings: SystemSettings, encoder: TwoTowerEncoder | None, widths: Widths | None) -> LinkerConfig:
+    """The configuration of a system over a pretrained encoder, or over features of the given widths."""
+    if encoder is not None:
+        widths = encoder.widths
+    assert widths is not None, "give an encoder or the widths of ready features"
+    return LinkerConfig(
+        settings=settings.model_dump(mode="json"),
+        widths=asdict(widths),
+        encoder=None if encoder is None else encoder.config.to_dict(),
+    )

@@ -1,0 +1,64 @@
+"""The registry: every system that can be trained, by name, in the order of the paper's tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated
+
+from pydantic import Field
+from transformers import CLIPConfig
+
+from otmel.encoders import TwoTowerEncoder, Widths
+from otmel.errors import CheckpointError, ConfigurationError, nearest
+from otmel.models.baselines import bert, clip, roberta
+from otmel.models.model import LinkerConfig, LinkerModel, config_of
+from otmel.models.otmel import OTMEL
+from otmel.models.settings import ModelSettings
+from otmel.models.systems import System
+
+OURS = System(
+    name="ot-mel",
+    title="OT-MEL",
+    year=2024,
+    citation="Zhang, Sheng, Zhang, Liang, Zhang, Wang, Liu. Optimal Transport Guided Correlation Assignment for "
+    "Multimodal Entity Linking. Findings of ACL 2024.",
+    settings=ModelSettings,
+    model=OTMEL,
+    reads=("text", "image"),
+    encoder="openai/clip-vit-base-patch32",
+    published=CLIPConfig,
+    group="ours",
+)
+
+SYSTEMS: Mapping[str, System] = MappingProxyType(
+    {one.name: one for one in (bert.SYSTEM, roberta.SYSTEM, clip.SYSTEM, OURS)}
+)
+
+AnySettings = Annotated[
+    bert.BertSettings | roberta.RobertaSettings | clip.ClipSettings | ModelSettings, Field(discriminator="kind")
+]
+"""The settings of any system; ``kind`` says which."""
+
+
+def system(name: str) -> System:
+    """The system of that name. Raises ``ConfigurationError``."""
+    if name not in SYSTEMS:
+        raise ConfigurationError(f"there is no system {name!r}", cure=nearest(name, SYSTEMS))
+    return SYSTEMS[name]
+
+
+def new_model(
+    settings: AnySettings, *, encoder: TwoTowerEncoder | None = None, widths: Widths | None = None
+) -> LinkerModel:
+    """A system with fresh layers over a pretrained encoder, or over features of the given widths."""
+    return system(settings.kind).model(config_of(settings, encoder, widths), encoder)
+
+
+def model_class(config: LinkerConfig) -> type[LinkerModel]:
+    """The class of a saved model. Raises ``CheckpointError`` when its system is not known here."""
+    kind = config.settings.get("kind", OURS.name)
+    if kind not in SYSTEMS:
+        problem, cure = f"the run is of a system that is not known here: {kind!r}", nearest(str(kind), SYSTEMS)
+        raise CheckpointError(problem, cure=cure)
+    return SYSTEMS[kind].model
