@@ -21,6 +21,9 @@ from otmel.inputs.text import special_id
 
 MINILM = "minilm"
 
+KINDS: dict[str, type[TwoTowerEncoder]] = {}
+"""Kind of model → how it becomes an encoder, where it is not two towers."""
+
 M = TypeVar("M", bound=nn.Module)
 POOLING_KNOWN = ("clip", "siglip", "vision-text-dual-encoder")
 """Kinds of models that say themselves how they pool."""
@@ -39,7 +42,12 @@ def build_encoder(config: PreTrainedConfig | Mapping[str, Any], cls: Cls = "outp
             config = AutoConfig.for_model(kind, **values)
         except (ValueError, KeyError) as fault:
             raise CheckpointError(f"the encoder's configuration is of an unknown kind: {kind!r}") from fault
-    return TwoTowerEncoder(AutoModel.from_config(config), cls)
+    return wrapped(AutoModel.from_config(config), cls)
+
+
+def wrapped(model: PreTrainedModel, cls: Cls = "output") -> TwoTowerEncoder:
+    """A model of transformers as an encoder: by its kind, two towers unless ``KINDS`` says otherwise."""
+    return KINDS.get(model.config.model_type, TwoTowerEncoder)(model, cls)
 
 
 def load_encoder(
@@ -68,7 +76,7 @@ def load_encoder(
         model = _whole(text)
     processor = _processor(text, vision, model, settings)
     _fit_tokenizer(model, processor, where=text)
-    return TwoTowerEncoder(model, cls), processor
+    return wrapped(model, cls), processor
 
 
 def save_encoder(encoder: TwoTowerEncoder, processor: InputProcessor, folder: str | Path) -> None:

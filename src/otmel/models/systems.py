@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import PretrainedConfig
+from transformers import PretrainedConfig, PreTrainedModel
 
-from otmel.encoders import build_encoder
+from otmel.encoders import build_encoder, load_encoder, save_encoder, wrapped
+from otmel.inputs import InputProcessor
 from otmel.models.model import LinkerConfig, LinkerModel
 from otmel.models.settings import SystemSettings
 
@@ -27,6 +30,8 @@ class System:
         reads: the modalities that it reads, ``text`` and ``image``.
         encoder: its published pretrained parts, as ``--encoder`` takes them.
         published: the configuration of these parts.
+        small: an encoder of its own kind in random weights for data without pretrained ones: from a processor, whose
+            tokenizer and image size it takes. ``None``: any pretrained two towers serve.
         group: of the paper's §4.2: ``text``, ``vision-language``, ``multimodal linking``, ``generative``, ``ours``.
     """
 
@@ -39,7 +44,15 @@ class System:
     reads: tuple[str, ...]
     encoder: str
     published: Callable[[], PretrainedConfig]
+    small: Callable[[InputProcessor], PreTrainedModel] | None = None
     group: str = "multimodal linking"
+
+    def as_json(self) -> dict[str, Any]:
+        """What `otmel models` says of it."""
+        own, encoder = self.parameters()
+        counted = {"parameters": own, "encoder parameters": encoder}
+        listed = {"title": self.title, "year": self.year, "group": self.group, "reads": list(self.reads)}
+        return {**listed, **counted, "encoder": self.encoder, "citation": self.citation}
 
     def build(self, settings: SystemSettings | None = None) -> LinkerModel:
         """The system over its published architecture, with random weights."""
@@ -48,6 +61,22 @@ class System:
         values = settings.model_dump(mode="json")
         config = LinkerConfig(values, asdict(encoder.widths), encoder.config.to_dict())
         return self.model(config, encoder)
+
+    def small_encoder(self, towers: Path, out: Path) -> Path:
+        """The folder of an encoder for data without pretrained weights: ``towers``, or one of its own kind in ``out``.
+
+        Args:
+            towers: a pretrained encoder, such as ``otmel pretrain`` writes.
+            out: where an encoder of the system's own kind is written, if it needs one.
+        """
+        if self.small is None:
+            return towers
+        _, processor = load_encoder(towers)
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            model = self.small(processor)
+        save_encoder(wrapped(model), processor, out)
+        return out
 
     def parameters(self) -> tuple[int, int]:
         """Parameters of its own layers, and of the published encoder; counted without allocating any."""
