@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +75,8 @@ def prepared(
 
 def validation_split(dataset: Dataset, settings: RunSettings) -> tuple[list[Mention], list[Mention]]:
     """Training and validation mentions; ``held-out`` takes every tenth training mention for validation."""
-    mentions, graph = trainable(dataset.split("train"), dataset.graph), dataset.graph
+    graph = dataset.graph
+    mentions = trainable(drawn(dataset.split("train"), settings.training.share), graph)
     name = settings.training.validation
     if name != HELD_OUT:
         return mentions, _answered(dataset.split(name), graph)
@@ -83,6 +84,13 @@ def validation_split(dataset: Dataset, settings: RunSettings) -> tuple[list[Ment
     chosen = set(order[: max(1, len(mentions) // 10)].tolist())
     kept = [m for row, m in enumerate(mentions) if row not in chosen]
     return trainable(kept, graph), [m for row, m in enumerate(mentions) if row in chosen]
+
+
+def drawn(mentions: Sequence[Mention], share: float) -> list[Mention]:
+    """A share of the mentions in their order: the same ones at every call, and all of a smaller share's."""
+    order = np.random.default_rng(1).permutation(len(mentions))
+    chosen = set(order[: max(1, round(share * len(mentions)))].tolist())
+    return [mention for row, mention in enumerate(mentions) if row in chosen]
 
 
 def _answered(mentions: tuple[Mention, ...], graph: KnowledgeGraph) -> list[Mention]:

@@ -33,6 +33,7 @@ class TrainingSettings(Settings):
         evaluate_every: epochs between two validations.
         patience: validations without a better MRR before training stops.
         validation: the split to validate on; ``held-out`` keeps a tenth of the training mentions for it.
+        share: share of the training mentions that are used, drawn once and for all; smaller shares lie within larger.
         checkpoint_every: steps between two extra checkpoints; ``None``: one per validation.
         memory_gib: encoder inputs or features are kept in memory if they fit into this, else made anew each time.
         precision: arithmetic of the forward pass.
@@ -53,6 +54,7 @@ class TrainingSettings(Settings):
     evaluate_every: int = Field(default=2, ge=1)
     patience: int = Field(default=4, ge=1)
     validation: str = "held-out"
+    share: float = Field(default=1.0, gt=0, le=1)
     checkpoint_every: int | None = Field(default=None, ge=1)
     memory_gib: float = Field(default=6.0, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
