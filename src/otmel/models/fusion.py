@@ -57,7 +57,7 @@ def fusion_plan(fusion: Fusion, views: Views, direction: Direction) -> Plan:
     """The plan of one direction, for display: rows receive, columns send."""
     receiver, sender = (views.text, views.image) if direction == "image_to_text" else (views.image, views.text)
     correlation: Correlation = getattr(fusion, direction)
-    sides = Correlation.sides(
+    sides = correlation.sides(
         correlation.query(receiver.tokens), receiver.mask, correlation.key(sender.tokens), sender.mask, "aligned"
     )
-    return correlation.assignment.plan(sides)
+    return correlation.plan(sides)

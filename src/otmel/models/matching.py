@@ -10,7 +10,7 @@ from torch.utils.checkpoint import checkpoint
 from otmel.kernels.formula import Affine, Formula
 from otmel.models.base import LateState
 from otmel.models.settings import ModelSettings
-from otmel.ot import Correlation, Distilled, LearnedPool, Plan, Sides
+from otmel.ot import Correlation, LearnedPool, Plan, Sides
 from otmel.ot.pool import WeightedPool, is_weighted
 
 PAIR_ELEMENTS = 12_000_000
@@ -91,9 +91,9 @@ class Matching(nn.Module):
 
     def formula(self) -> Formula:
         """This late term as a value, for kernels: the student's where the model distils."""
-        assignment, pool = self.correlation.assignment, self.settings.pool
+        pool = self.settings.pool
         return Formula(
-            assignment=assignment.student if isinstance(assignment, Distilled) else assignment,
+            assignment=self.correlation.settled,
             pool=pool,
             residual=self.correlation.shape.residual,
             norm=_affine(self.correlation.norm),
@@ -103,11 +103,10 @@ class Matching(nn.Module):
 
     def plan(self, mention: LateState, entity: LateState) -> Plan:
         """The plans of every pair ``[M, E, L_e, L_m]``, for display."""
-        return self.correlation.assignment.plan(self._sides(mention, entity))
+        return self.correlation.plan(self._sides(mention, entity))
 
-    @staticmethod
-    def _sides(mentions: LateState, entities: LateState) -> Sides:
-        return Sides(entities.tokens, mentions.tokens, entities.mask, mentions.mask, "crossed")
+    def _sides(self, mentions: LateState, entities: LateState) -> Sides:
+        return self.correlation.sides(entities.tokens, entities.mask, mentions.tokens, mentions.mask, "crossed")
 
 
 def _affine(norm: nn.Module | None) -> Affine | None:

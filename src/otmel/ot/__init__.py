@@ -1,7 +1,8 @@
 """Correlation assignment by optimal transport and by attention. Knows nothing of mentions and entities."""
 
-from otmel.ot.assignment import Assignment, Attention, Correlation, Distilled, Shape, Transport
-from otmel.ot.cost import Sides, cosine_cost
+from otmel.ot.assignment import Assignment, Attention, Distilled, Transport
+from otmel.ot.correlation import Correlation, Shape
+from otmel.ot.cost import Marginals, Sides, cosine_cost
 from otmel.ot.divergence import Divergence, MeanSquared, RowKL, SymmetricKL
 from otmel.ot.pool import LearnedPool, MaxPool, MeanPool, Pool, SoftPool
 from otmel.ot.transport import Plan, Problem, Sinkhorn, solve
@@ -13,6 +14,7 @@ __all__ = [
     "Distilled",
     "Divergence",
     "LearnedPool",
+    "Marginals",
     "MaxPool",
     "MeanPool",
     "MeanSquared",

@@ -3,26 +3,34 @@
 An assignment is a value (``Attention``, ``Transport`` or ``Distilled``); ``Correlation`` owns the projections
 ``W_q, W_k, W_h`` and applies it. The last half-step of the transport is on the rows, the receivers, so rescaling rows
 is exact.
+
+``Transport`` is one family, of which the paper's OT and an attention are points: with ``relax`` ``(λr, λc)``
+
+    (1, 1) balanced      (1, 0) softmax over cosines      (0, 1) the same the other way round
+    (l, 0) one-sided     both below 1: unbalanced         (1, 0) or (0, 1) with a threshold z: a null key
+
+where the null key is one more column (or row) of cosine ``z`` that takes what matches nothing better:
+``P_ij = a_i K_ij b_j / (Σ_j K_ij b_j + exp((z − 1)/2ε))``.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field
-from torch import Tensor, nn
+from pydantic import Field, model_validator
+from torch import Tensor
 
 from otmel.ot.attention import attention_scores, pair_masks, softmax_plan
-from otmel.ot.cost import Layout, Sides, cosine_cost
+from otmel.ot.cost import Sides, cosine_cost
 from otmel.ot.divergence import Divergence, SymmetricKL
+from otmel.ot.learned import AS_SET, Learned
 from otmel.ot.numerics import promoted
 from otmel.ot.transport import Plan, Problem, Sinkhorn, solve
 from otmel.settings import Settings
 
-RowNorm = Literal["none", "sum", "l2"]
+RowNorm = Literal["none", "marginal", "sum", "l2"]
 
 
 class Attention(Settings):
@@ -46,24 +54,72 @@ class Transport(Settings):
 
     Attributes:
         solver: how the plan is computed.
-        row_norm: what is done to the plan's rows before ``G = A H``: nothing (they sum to 1/L), sum to one, or
-            length one (the released code).
+        row_norm: what is done to the plan's rows before ``G = A H``: nothing (they sum to 1/L), divided by what was
+            asked of them (a row then lacks what stays unmatched), sum to one, or length one (the released code).
         gradient: ``unrolled`` differentiates through the iterations; ``detached`` takes the plan as a constant.
+        threshold: the cosine ``z`` of a null key, so that tokens may stay unmatched; ``None``: there is none. Goes with
+            ``relax`` (1, 0), where it is an offer to the rows, and (0, 1), to the columns.
+        marginals: every token weighs the same, or as a learned direction on each side says.
+        learn: what is learned from where it is set: ``epsilon`` within a factor of four, ``threshold`` within (−1, 1).
     """
 
     kind: Literal["transport"] = "transport"
     solver: Sinkhorn = Sinkhorn()
     row_norm: RowNorm = "sum"
     gradient: Literal["unrolled", "detached"] = "unrolled"
+    threshold: float | None = Field(default=None, le=1)
+    marginals: Literal["uniform", "learned"] = "uniform"
+    learn: tuple[Literal["epsilon", "threshold"], ...] = ()
 
-    def plan(self, sides: Sides) -> Plan:
+    @model_validator(mode="after")
+    def _fits(self) -> Transport:
+        if self.threshold is not None and sorted(self.solver.relax) != [0, 1]:
+            raise ValueError("a threshold goes with solver.relax (1, 0) or (0, 1), where the plan has a closed form")
+        if self.threshold is not None and self.solver.relax[0] and self.row_norm in ("sum", "l2"):
+            raise ValueError(f"row_norm {self.row_norm} undoes the rows' threshold: take none or marginal")
+        if "threshold" in self.learn and self.threshold is None:
+            raise ValueError("learn: there is no threshold to begin from")
+        if self.gradient == "detached" and self.learns:
+            raise ValueError("a detached plan teaches neither ε nor a threshold nor marginals")
+        return self
+
+    @property
+    def learns(self) -> bool:
+        """Whether anything but the tokens' projections is learned."""
+        return bool(self.learn) or self.marginals == "learned"
+
+    def plan(self, sides: Sides, learned: Learned = AS_SET) -> Plan:
         """``Π* = Sinkhorn-Knopp(C, μ, ν)`` of Eq. 11 = 21."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient == "unrolled"):
-            return solve(Problem(cosine_cost(sides), sides.row_weights, sides.column_weights), self.solver)
+            return solve(*self._problem(sides, learned))
 
-    def weights(self, sides: Sides) -> tuple[Tensor, Tensor | None]:
+    def weights(self, sides: Sides, learned: Learned = AS_SET) -> tuple[Tensor, Tensor | None]:
         """The plan with its rows scaled, and no auxiliary loss."""
-        return normalised_rows(self.plan(sides).matrix, self.row_norm), None
+        plan = self.plan(sides, learned)
+        if self.row_norm == "marginal":
+            return plan.matrix / _or_one(plan.row_weights).unsqueeze(-1), None
+        return normalised_rows(plan.matrix, self.row_norm), None
+
+    def settled(self, learned: Learned) -> Transport:
+        """The transport with what was learned for its own, nothing left to learn but the marginals."""
+        solver, threshold = self.solver, self.threshold
+        if learned.epsilon is not None:
+            solver = solver.model_copy(update={"epsilon": float(learned.epsilon.detach())})
+        if learned.threshold is not None:
+            threshold = float(learned.threshold.detach())
+        return self.model_copy(update={"solver": solver, "threshold": threshold, "learn": ()})
+
+    def _problem(self, sides: Sides, learned: Learned) -> tuple[Problem, Sinkhorn]:
+        cost, solver = cosine_cost(sides), self.solver
+        threshold = self.threshold if learned.threshold is None else learned.threshold
+        unmatched = None if threshold is None else (1 - threshold) / 2
+        if learned.epsilon is not None:
+            # C/ε is what counts: the solver is told a plain number, and the gradient passes through the cost.
+            solver = self.settled(learned).solver
+            factor = solver.epsilon / learned.epsilon
+            cost = cost * factor.to(cost.dtype)
+            unmatched = None if unmatched is None else unmatched * factor
+        return Problem(cost, sides.row_weights, sides.column_weights, unmatched), solver
 
 
 class Distilled(Settings):
@@ -112,67 +168,3 @@ def normalised_rows(plan: Float[Tensor, "... n m"], norm: RowNorm) -> Float[Tens
 def _or_one(sums: Tensor) -> Tensor:
     # Not a clamp: dividing an empty row by next to nothing would give it a gradient beyond every range.
     return torch.where(sums > 1e-30, sums, 1.0)
-
-
-class Shape(Settings):
-    """What surrounds an assignment; the paper has none of it, the released code all.
-
-    Attributes:
-        bias: biases in ``W_q, W_k, W_h``.
-        residual: ``Q`` added to ``G``.
-        layer_norm: LayerNorm after the (residual) sum.
-        dropout: dropout on the plan, in training.
-    """
-
-    bias: bool = False
-    residual: bool = False
-    layer_norm: bool = False
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-
-
-@dataclass(frozen=True)
-class Assigned:
-    """What a correlation assignment gives: the transported tokens ``G`` and the auxiliary loss, if there is one."""
-
-    tokens: Float[Tensor, "... n d"]
-    auxiliary: Float[Tensor, ""] | None
-
-
-class Correlation(nn.Module):
-    """``G = A H`` with ``A`` from an assignment over ``Q = X W_q``, ``K = Y W_k``, ``H = Y W_h``.
-
-    Eq. 6–8 (attention) and Eq. 9–12 (transport) for fusion, Eq. 19–22 for matching.
-    """
-
-    def __init__(self, assignment: Assignment, dim: int, shape: Shape) -> None:
-        super().__init__()
-        self.assignment, self.shape = assignment, shape
-        self.query = nn.Linear(dim, dim, bias=shape.bias)
-        self.key = nn.Linear(dim, dim, bias=shape.bias)
-        self.value = nn.Linear(dim, dim, bias=shape.bias)
-        self.norm = nn.LayerNorm(dim) if shape.layer_norm else nn.Identity()
-
-    def forward(self, sides: Sides, values: Float[Tensor, "M m d"]) -> Assigned:
-        """``G`` for sides whose rows are queries and whose columns are keys."""
-        weights, auxiliary = self.weights(sides)
-        tokens = sides.transported(weights, values)
-        if self.shape.residual:
-            tokens = tokens + sides.rows
-        return Assigned(self.norm(tokens), auxiliary)
-
-    def weights(self, sides: Sides) -> tuple[Float[Tensor, "... n m"], Float[Tensor, ""] | None]:
-        """``A`` as ``G = A H`` uses it, with dropout in training, and the auxiliary loss."""
-        weights, auxiliary = self.assignment.weights(sides)
-        if self.shape.dropout:
-            weights = nn.functional.dropout(weights, self.shape.dropout, self.training)
-        return weights, auxiliary
-
-    def between(self, rows: Tensor, row_mask: Tensor, columns: Tensor, column_mask: Tensor) -> Assigned:
-        """Project both token sets of the same items and assign, for fusion (``aligned``)."""
-        sides = self.sides(self.query(rows), row_mask, self.key(columns), column_mask, "aligned")
-        return self(sides, self.value(columns))
-
-    @staticmethod
-    def sides(rows: Tensor, row_mask: Tensor, columns: Tensor, column_mask: Tensor, layout: Layout) -> Sides:
-        """The two sides of an assignment from projected tokens."""
-        return Sides(rows, columns, row_mask, column_mask, layout)

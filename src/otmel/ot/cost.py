@@ -9,10 +9,18 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from otmel.ot.numerics import promoted
+from otmel.ot.numerics import far, promoted
 
 Layout = Literal["aligned", "crossed"]
 """``aligned``: the b-th rows meet the b-th columns. ``crossed``: every row set meets every column set."""
+
+
+@dataclass(frozen=True, eq=False)
+class Marginals:
+    """Directions of learned marginals: a token weighs ``exp(token · direction)``, and each set's weights sum to one."""
+
+    rows: Float[Tensor, " d"]
+    columns: Float[Tensor, " d"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,8 @@ class Sides:
 
     With ``layout="aligned"`` both hold ``B`` sets and every product is ``[B, n, m]``. With ``layout="crossed"`` rows
     hold ``E`` sets, columns hold ``M``, and every product is ``[M, E, n, m]``.
+
+    ``marginals`` are learned directions; ``None``: every token weighs the same.
     """
 
     rows: Float[Tensor, "E n d"]
@@ -28,6 +38,7 @@ class Sides:
     row_mask: Bool[Tensor, "E n"]
     column_mask: Bool[Tensor, "M m"]
     layout: Layout = "aligned"
+    marginals: Marginals | None = None
 
     def products(self, rows: Tensor, columns: Tensor) -> Tensor:
         """Inner products of all row tokens with all column tokens."""
@@ -40,14 +51,14 @@ class Sides:
 
     @property
     def row_weights(self) -> Float[Tensor, "... n"]:
-        """Uniform marginal of the rows, ``μ`` of Eq. 11 (= ``ν`` of Eq. 21): zero on padding."""
-        weights = uniform(self.row_mask, self.rows.dtype)
+        """Marginal of the rows, ``μ`` of Eq. 11 (= ``ν`` of Eq. 21), uniform in the paper: zero on padding."""
+        weights = _weights(self.rows, self.row_mask, self.marginals and self.marginals.rows)
         return weights if self.layout == "aligned" else weights.unsqueeze(0)
 
     @property
     def column_weights(self) -> Float[Tensor, "... m"]:
-        """Uniform marginal of the columns: zero on padding."""
-        weights = uniform(self.column_mask, self.columns.dtype)
+        """Marginal of the columns: zero on padding."""
+        weights = _weights(self.columns, self.column_mask, self.marginals and self.marginals.columns)
         return weights if self.layout == "aligned" else weights.unsqueeze(1)
 
     def transported(self, plan: Tensor, values: Float[Tensor, "M m d"]) -> Tensor:
@@ -56,6 +67,13 @@ class Sides:
             return plan @ values
         mentions, entities, n, m = plan.shape
         return (plan.reshape(mentions, entities * n, m) @ values).view(mentions, entities, n, -1)
+
+
+def _weights(tokens: Tensor, mask: Tensor, direction: Tensor | None) -> Float[Tensor, "... L"]:
+    if direction is None:
+        return uniform(mask, tokens.dtype)
+    along = promoted(tokens) @ promoted(direction)
+    return along.masked_fill(~mask, far(along.dtype)).softmax(-1).to(tokens.dtype) * mask
 
 
 def uniform(mask: Bool[Tensor, "... L"], dtype: torch.dtype = torch.float32) -> Float[Tensor, "... L"]:

@@ -7,7 +7,9 @@ there is one name, ``epsilon``, a temperature: ``K = exp(−C/ε)``. The iterati
     min_P  ⟨P, C⟩ + ε KL(P | a⊗b) + ρ_r KL(P 1 | a) + ρ_c KL(Pᵀ 1 | b)
 
 by ``v = (Kᵀ(a u))^−λc``, ``u = (K(b v))^−λr``, ``P = a u K v b`` with ``λ = ρ/(ρ + ε)``. ``relax = (λr, λc) = (1, 1)``
-is balanced transport, the paper's; ``(1, 0)`` is softmax attention over cosines; less than one lets mass stay unmoved.
+is balanced transport, the paper's; ``(1, 0)`` is softmax attention over cosines, ``(0, 1)`` the same the other way
+round; less than one lets mass stay unmoved. A null key of cost ``c₀`` adds ``exp(−c₀/ε)`` to the sums of the one side
+that is held to its weights, whose tokens may then stay unmatched.
 Padding is a zero in ``a`` or ``b``: it takes no part in any sum, and an empty side gives a plan of zeros.
 """
 
@@ -21,15 +23,12 @@ from jaxtyping import Float, Int
 from pydantic import Field, field_validator
 from torch import Tensor
 
-from otmel.ot.numerics import promoted
+from otmel.ot.domains import ExpDomain, LogDomain
 from otmel.settings import Settings
 
 SMALLEST_EXP_EPSILON = 0.025
 """Below this temperature the log domain takes over: scalings reach ``exp(1/ε)``, and their squares, which the
 gradient of a division needs, would leave the range of float32."""
-
-_FAR = -1e30
-"""The logarithm of no mass: finite, so that differences and gradients stay so, yet ``exp`` of it is 0."""
 
 
 class Sinkhorn(Settings):
@@ -57,6 +56,11 @@ class Sinkhorn(Settings):
         return value
 
     @property
+    def rounds(self) -> int:
+        """Iterations that change anything: where a side is free (an exponent of 0) the first has the closed form."""
+        return 1 if 0 in self.relax else self.iterations
+
+    @property
     def in_log_domain(self) -> bool:
         """Whether this solver works on logarithms in float64."""
         return self.domain == "log" or (self.domain == "auto" and self.epsilon < SMALLEST_EXP_EPSILON)
@@ -64,11 +68,20 @@ class Sinkhorn(Settings):
 
 @dataclass(frozen=True)
 class Problem:
-    """Transport problems over any batch shape: a cost and the two marginals (zero on padding)."""
+    """Transport problems over any batch shape.
+
+    Attributes:
+        cost: of every row with every column.
+        row_weights: the marginal asked of the rows, zero on padding.
+        column_weights: the marginal asked of the columns, zero on padding.
+        unmatched: what it costs a token to stay unmatched, one number; ``None``: it may not. Asks for a solver that
+            leaves one side free, and is an offer to the tokens of the other.
+    """
 
     cost: Float[Tensor, "... n m"]
     row_weights: Float[Tensor, "... n"]
     column_weights: Float[Tensor, "... m"]
+    unmatched: float | Float[Tensor, ""] | None = None
 
 
 @dataclass(frozen=True)
@@ -104,12 +117,17 @@ def solve(problem: Problem, solver: Sinkhorn) -> Plan:
     """Sinkhorn–Knopp (Alg. 1) with ``K = exp(−C/ε)``; differentiable through every iteration.
 
     A problem's result does not depend on what else is in the batch: with a tolerance, each stops by itself.
+
+    Raises:
+        ValueError: tokens may stay unmatched, and the solver does not leave exactly one side free.
     """
+    if problem.unmatched is not None and sorted(solver.relax) != [0, 1]:
+        raise ValueError(f"a null key goes with relax (1, 0) or (0, 1), not with {solver.relax}")
     domain = (LogDomain if solver.in_log_domain else ExpDomain)(problem, solver)
     v = domain.columns(domain.start)
     u = domain.rows(v)
     steps = torch.ones(u.shape[:-1], dtype=torch.long, device=u.device)
-    for _ in range(solver.iterations - 1):
+    for _ in range(solver.rounds - 1):
         v_next = domain.columns(u)
         if solver.tolerance is None:
             v, u = v_next, domain.rows(v_next)
@@ -122,81 +140,3 @@ def solve(problem: Problem, solver: Sinkhorn) -> Plan:
         u = torch.where(moving.unsqueeze(-1), domain.rows(v), u)
         steps += moving
     return Plan(domain.plan(u, v).to(problem.cost.dtype), steps, problem.row_weights, problem.column_weights)
-
-
-class ExpDomain:
-    """The iteration on ``K`` itself: two matrix–vector products a step, accurate for ε ≥ 0.025 in float32.
-
-    ``u`` and ``v`` scale rows and columns; a domain says how they start, follow from each other and make the plan.
-    """
-
-    def __init__(self, problem: Problem, solver: Sinkhorn) -> None:
-        self.a, self.b = promoted(problem.row_weights), promoted(problem.column_weights)
-        self.kernel = torch.exp(promoted(problem.cost) * (-1 / solver.epsilon))
-        self.row_power, self.column_power = solver.relax
-
-    @property
-    def start(self) -> Tensor:
-        """The scaling of the rows before the first step."""
-        return self.kernel.new_ones(self.kernel.shape[:-1])
-
-    def columns(self, u: Tensor) -> Tensor:
-        """The scaling of the columns that follows from that of the rows."""
-        return _inverse_power(((self.a * u).unsqueeze(-2) @ self.kernel).squeeze(-2), self.column_power)
-
-    def rows(self, v: Tensor) -> Tensor:
-        """The scaling of the rows that follows from that of the columns."""
-        return _inverse_power((self.kernel @ (self.b * v).unsqueeze(-1)).squeeze(-1), self.row_power)
-
-    def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
-        """By how much one step changed a column scaling: the relative error of the column's mass."""
-        return (v / v_next - 1).abs()
-
-    def plan(self, u: Tensor, v: Tensor) -> Tensor:
-        """The plan of both scalings."""
-        return (self.a * u).unsqueeze(-1) * self.kernel * (self.b * v).unsqueeze(-2)
-
-
-class LogDomain:
-    """The same iteration on logarithms in float64: slower, and right at any temperature."""
-
-    def __init__(self, problem: Problem, solver: Sinkhorn) -> None:
-        self.log_a, self.log_b = _log(problem.row_weights), _log(problem.column_weights)
-        self.filled = (problem.row_weights > 0).unsqueeze(-1) & (problem.column_weights > 0).unsqueeze(-2)
-        self.log_kernel = problem.cost.double() * (-1 / solver.epsilon)
-        self.row_power, self.column_power = solver.relax
-
-    @property
-    def start(self) -> Tensor:
-        """The scaling of the rows before the first step."""
-        return self.log_kernel.new_zeros(self.log_kernel.shape[:-1])
-
-    def columns(self, f: Tensor) -> Tensor:
-        """The scaling of the columns that follows from that of the rows."""
-        return -self.column_power * torch.logsumexp(self.log_kernel + (self.log_a + f).unsqueeze(-1), -2)
-
-    def rows(self, g: Tensor) -> Tensor:
-        """The scaling of the rows that follows from that of the columns."""
-        return -self.row_power * torch.logsumexp(self.log_kernel + (self.log_b + g).unsqueeze(-2), -1)
-
-    def drift(self, g: Tensor, g_next: Tensor) -> Tensor:
-        """By how much one step changed a column scaling: the relative error of the column's mass."""
-        return torch.expm1(g - g_next).abs()
-
-    def plan(self, f: Tensor, g: Tensor) -> Tensor:
-        """The plan of both scalings."""
-        log_plan = (self.log_a + f).unsqueeze(-1) + self.log_kernel + (self.log_b + g).unsqueeze(-2)
-        return torch.where(self.filled, log_plan, _FAR).exp()
-
-
-def _inverse_power(sums: Tensor, power: float) -> Tensor:
-    # A sum is 0 only where the other side is empty; 1 keeps value and gradient finite there, and the plan is 0 anyway.
-    safe = torch.where(sums > 0, sums, 1.0)
-    if power == 1:
-        return safe.reciprocal()
-    return safe.pow(-power)
-
-
-def _log(weights: Tensor) -> Tensor:
-    weights = weights.double()
-    return torch.where(weights > 0, torch.where(weights > 0, weights, 1.0).log(), _FAR)
