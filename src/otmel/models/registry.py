@@ -11,7 +11,7 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder, Widths
 from otmel.errors import CheckpointError, ConfigurationError, nearest
-from otmel.models.baselines import bert, clip, roberta
+from otmel.models.baselines import bert, clip, mimic, roberta
 from otmel.models.model import LinkerConfig, LinkerModel, config_of
 from otmel.models.otmel import OTMEL
 from otmel.models.settings import ModelSettings
@@ -32,11 +32,12 @@ OURS = System(
 )
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    {one.name: one for one in (bert.SYSTEM, roberta.SYSTEM, clip.SYSTEM, OURS)}
+    {one.name: one for one in (bert.SYSTEM, roberta.SYSTEM, clip.SYSTEM, mimic.SYSTEM, OURS)}
 )
 
 AnySettings = Annotated[
-    bert.BertSettings | roberta.RobertaSettings | clip.ClipSettings | ModelSettings, Field(discriminator="kind")
+    bert.BertSettings | roberta.RobertaSettings | clip.ClipSettings | mimic.MimicSettings | ModelSettings,
+    Field(discriminator="kind"),
 ]
 """The settings of any system; ``kind`` says which."""
 
