@@ -15,8 +15,8 @@ from otmel.types import Batch, Elements, Views
 Cls: TypeAlias = Literal["output", "pooled", "mean"]
 """Which vector summarises a text or an image; see ``TwoTowerEncoder``."""
 
-POOLED_BY_TOWER = ("clip_text_model", "clip_vision_model", "siglip_text_model", "siglip_vision_model")
-"""Towers whose own pooler is their output embedding: of the end token, of [CLS], or of an attention pool."""
+POOLED_BY_TOWER = ("clip_text_model", "clip_vision_model", "siglip_text_model", "siglip_vision_model", "otmel-vgg")
+"""Towers whose own pooler is their output embedding: of the end token, of [CLS], or of an attention pool; VGG's fc7."""
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,16 @@ class TwoTowerEncoder(nn.Module):
     def widths(self) -> Widths:
         """Channels of the elements that ``forward`` gives."""
         text = self.text_tower.config.hidden_size
-        image = self.vision_tower.config.hidden_size if self.vision_tower is not None else text
+        seen = self.vision_tower.config.hidden_size if self.vision_tower is not None else text
+        image = seen if self.vision_tower is None else getattr(self.vision_tower.config, "token_size", seen)
         if self.cls != "pooled":
-            return Widths(text, image, text, image)
+            return Widths(text, image, text, seen)
         text_projection, image_projection = self._projection("text"), self._projection("visual")
         return Widths(
             text,
             image,
             text if text_projection is None else text_projection.out_features,
-            image if image_projection is None else image_projection.out_features,
+            seen if image_projection is None else image_projection.out_features,
         )
 
     def forward(self, batch: Batch) -> Views:

@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from transformers import PretrainedConfig, PreTrainedModel
 
-from otmel.encoders import build_encoder, load_encoder, save_encoder, wrapped
+from otmel.encoders import TwoTowerEncoder, build_encoder, load_encoder, save_encoder, wrapped
 from otmel.inputs import InputProcessor
+from otmel.inputs.pretrained import quiet
 from otmel.models.model import LinkerConfig, LinkerModel
 from otmel.models.settings import SystemSettings
 
@@ -30,8 +31,9 @@ class System:
         reads: the modalities that it reads, ``text`` and ``image``.
         encoder: its published pretrained parts, as ``--encoder`` takes them.
         published: the configuration of these parts.
-        small: an encoder of its own kind in random weights for data without pretrained ones: from a processor, whose
-            tokenizer and image size it takes. ``None``: any pretrained two towers serve.
+        small: an encoder of its own kind for data without pretrained ones, from two pretrained towers, of which it may
+            keep what it can use, and their processor, whose tokenizer and image size it takes. What is new in it has
+            random weights. ``None``: any pretrained two towers serve.
         group: of the paper's §4.2: ``text``, ``vision-language``, ``multimodal linking``, ``generative``, ``ours``.
     """
 
@@ -44,7 +46,7 @@ class System:
     reads: tuple[str, ...]
     encoder: str
     published: Callable[[], PretrainedConfig]
-    small: Callable[[InputProcessor], PreTrainedModel] | None = None
+    small: Callable[[TwoTowerEncoder, InputProcessor], PreTrainedModel] | None = None
     group: str = "multimodal linking"
 
     def as_json(self) -> dict[str, Any]:
@@ -71,10 +73,10 @@ class System:
         """
         if self.small is None:
             return towers
-        _, processor = load_encoder(towers)
-        with torch.random.fork_rng():
+        encoder, processor = load_encoder(towers)
+        with torch.random.fork_rng(), quiet():
             torch.manual_seed(0)
-            model = self.small(processor)
+            model = self.small(encoder, processor)
         save_encoder(wrapped(model), processor, out)
         return out
 
