@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -22,6 +22,7 @@ from otmel.kernels.formula import Formula
 from otmel.models.base import LateState, Scores, Side, State
 from otmel.models.composition import Composition, Part
 from otmel.models.name_rows import name_scores
+from otmel.models.reranking import hardest, reranking_loss
 from otmel.models.settings import SystemSettings
 from otmel.types import Views
 
@@ -78,7 +79,7 @@ class LinkerModel(PreTrainedModel):
 
     A subclass makes its layers in ``__init__``, ends it with ``self.post_init()``, and implements ``encode`` and
     ``parts``; with late terms ``late_term`` too. One that looks again at the best entities of a search sets
-    ``second_stage`` and implements ``rescore``.
+    ``second_stage`` and implements ``rescore``, which ``second_stage_loss`` trains.
     """
 
     config_class = LinkerConfig
@@ -120,6 +121,17 @@ class LinkerModel(PreTrainedModel):
         """The second stage's scores of single pairs, given as rows of ``mentions`` and of ``entities``."""
         raise NotImplementedError(f"{type(self).__name__} has no second stage")
 
+    def second_stage_loss(self, mentions: Side, entities: Side, candidates: Int[Tensor, "M k"]) -> Tensor | None:
+        """What the second stage adds to the loss, as its term R.
+
+        Args:
+            mentions: ``M`` mentions, whose content the encoder has read already.
+            entities: the batch's own entities, likewise.
+            candidates: rows of ``entities``: first each mention's true one, then the first stage's best others.
+        """
+        rows = torch.arange(len(candidates), device=candidates.device).repeat_interleave(candidates.shape[1])
+        return reranking_loss(self.rescore(mentions, entities, (rows, candidates.flatten())).view_as(candidates))
+
     def _init_weights(self, module: nn.Module) -> None:
         """Nothing: PyTorch's own initialisation stands, and a pretrained encoder keeps its weights."""
 
@@ -139,19 +151,35 @@ class LinkerModel(PreTrainedModel):
         return self.encoder(side.content)
 
     def forward(
-        self, mentions: Side, entities: Side, gather: Callable[[State], State] = lambda state: state
-    ) -> tuple[Scores, Tensor | None]:
-        """Scores of every mention against every entity, and the auxiliary loss where there is one.
+        self,
+        mentions: Side,
+        entities: Side,
+        gather: Callable[[State], State] = lambda state: state,
+        gold: Bool[Tensor, "M E"] | None = None,
+    ) -> tuple[Scores, dict[str, Tensor]]:
+        """Scores of every mention against every entity, and what else is in the loss: ``KD`` (Eq. 28) and ``R``.
+
+        All that is trained is computed in here, as ``DistributedDataParallel`` asks.
 
         Args:
             mentions: ``M`` mentions.
             entities: ``E`` entities.
             gather: joins the entity states of several training processes.
+            gold: which of ``entities`` is each mention's true one; without it a second stage is not trained.
         """
+        gold = gold if self.second_stage else None
+        if gold is not None:  # both stages read the encoder's output
+            mentions, entities = (replace(side, content=self.views(side)) for side in (mentions, entities))
         entity = self.encode(entities, receives=True)
         mention = self.encode(mentions, receives=False)
-        scores, pairs = self.score_with_auxiliary(mention.state, gather(entity.state))
-        return scores, summed(entity.auxiliary, mention.auxiliary, pairs)
+        gathered = gather(entity.state)
+        scores, pairs = self.score_with_auxiliary(mention.state, gathered)
+        losses = {"KD": summed(entity.auxiliary, mention.auxiliary, pairs)}
+        if gold is not None:
+            first = scores if gathered is entity.state else self.score(mention.state, entity.state)
+            candidates = hardest(first.total, gold, self.second_stage)
+            losses["R"] = None if candidates is None else self.second_stage_loss(mentions, entities, candidates)
+        return scores, {term: loss for term, loss in losses.items() if loss is not None}
 
     def floating_point_ops(self, *_: Any, **__: Any) -> int:
         """Not estimated: transformers' estimate knows only token ids."""

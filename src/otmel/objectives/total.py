@@ -33,7 +33,10 @@ class TrainingBatch(TensorRecord):
 
 @dataclass(frozen=True)
 class Losses:
-    """``J = L + L_KD`` (Eq. 29) and its terms: ``O``, ``F``, ``T``, ``V`` (Eq. 26–27) and ``KD`` (Eq. 28)."""
+    """``J = L + L_KD`` (Eq. 29) and its terms: ``O``, ``F``, ``T``, ``V`` (Eq. 26–27) and ``KD`` (Eq. 28).
+
+    A system with a second stage adds ``R``: with several processes, over the entities of each mention's own one.
+    """
 
     total: Float[Tensor, ""]
     terms: dict[str, Tensor]
@@ -41,8 +44,7 @@ class Losses:
 
 def total_loss(model: nn.Module, batch: TrainingBatch) -> Losses:
     """Eq. 29 on a batch; with several processes every mention meets the entities of all of them."""
-    scores, distillation = model(batch.mentions, batch.entities, gathered_state)
-    terms = contrastive_losses(scores, batch.gold, gathered_rows(batch.entity_rows))
-    if distillation is not None:
-        terms["KD"] = distillation
+    gold = batch.gold.unsqueeze(1) == batch.entity_rows.unsqueeze(0)
+    scores, others = model(batch.mentions, batch.entities, gathered_state, gold)
+    terms = contrastive_losses(scores, batch.gold, gathered_rows(batch.entity_rows)) | others
     return Losses(torch.stack(list(terms.values())).sum(), terms)
