@@ -67,6 +67,7 @@ def evaluate(
     *,
     split: str = "dev",
     index: Path | None = None,
+    features: Path | None = None,
     out: Path | None = None,
     slices: bool = False,
     format: Format = "text",
@@ -79,6 +80,7 @@ def evaluate(
         data: the data set; by default the one that the run was trained on.
         split: the mentions to rank: train, dev, test, or another split of the data set.
         index: the index of the run over the data set's graph (otmel index build); else the entities are encoded anew.
+        features: keep what a frozen encoder gives in this folder, or take it from there (otmel train --features).
         out: the folder to write; by default eval-SPLIT in the run folder.
         slices: print the slices too: with and without image, ambiguous names, objects, length.
         format: how to print the tables.
@@ -90,7 +92,7 @@ def evaluate(
     record = _record(run)
     dataset = _dataset(run, record, data)
     _warn_of_another_graph(record, dataset)
-    evaluated = evaluation.evaluate(run, dataset, split, index)
+    evaluated = evaluation.evaluate(run, dataset, split, index, features)
     folder = run / f"eval-{split}" if out is None else out
     write_evaluation(evaluated.model, folder)
     write_evaluation(evaluated.floor, folder / FLOOR)

@@ -48,6 +48,7 @@ def train(
     out: Path,
     options: RunOptions = NO_OPTIONS,
     resume: bool = False,
+    features: Path | None = None,
     dry_run: bool = False,
     json: Json = False,
 ) -> None:
@@ -58,6 +59,7 @@ def train(
         out: the run folder to write.
         options: what decides the settings.
         resume: go on with the run that stands in the folder; its settings need not be given again.
+        features: keep what a frozen encoder gives in this folder, for further runs on the same data.
         dry_run: print the settings as JSON, and train nothing.
         json: print the result as JSON, and nothing else.
     """
@@ -75,7 +77,7 @@ def train(
         with _resumable(data, out), redirect_stdout(sys.stderr):  # what a tracker prints is no result
             from otmel.training import run
 
-            bundle = run.train(dataset, settings, out, resume=resume, say=say)
+            bundle = run.train(dataset, settings, out, resume=resume, say=say, features=features)
     if first:
         emit(Trained(out, data, bundle.record), json)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -45,11 +45,16 @@ class Dataset:
 
     def digest(self, split: str) -> str:
         """Sixteen hexadecimal digits that change with any mention of the split."""
-        digest = hashlib.sha256()
-        for mention in self.split(split):
-            image = mention.image.name if isinstance(mention.image, Path) else ""
-            digest.update(
-                "\x1f".join((mention.name, mention.context, image, mention.answer or "")).encode("utf8", "replace")
-            )
-            digest.update(b"\x1e")
-        return digest.hexdigest()[:16]
+        return mentions_digest(self.split(split))
+
+
+def mentions_digest(mentions: Iterable[Mention]) -> str:
+    """Sixteen hexadecimal digits that change with any mention."""
+    digest = hashlib.sha256()
+    for mention in mentions:
+        image = mention.image.name if isinstance(mention.image, Path) else ""
+        digest.update(
+            "\x1f".join((mention.name, mention.context, image, mention.answer or "")).encode("utf8", "replace")
+        )
+        digest.update(b"\x1e")
+    return digest.hexdigest()[:16]

@@ -26,6 +26,7 @@ from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
 from otmel.models.base import Scorer
 from otmel.models.bundle import Bundle, weights_hash
+from otmel.models.features import FeatureStore, graph_data, mention_data
 from otmel.models.model import LinkerModel
 from otmel.models.name_scorer import NameScorer
 from otmel.models.registry import OURS
@@ -83,7 +84,13 @@ class Contest:
         return Evaluation(result, mention_results(self.mentions, seen.found, self.graph))
 
 
-def evaluate(run: str | Path, dataset: Dataset, split: str = "dev", index: str | Path | None = None) -> Evaluated:
+def evaluate(
+    run: str | Path,
+    dataset: Dataset,
+    split: str = "dev",
+    index: str | Path | None = None,
+    features: Path | None = None,
+) -> Evaluated:
     """Evaluate a run on a split, all entities of the graph as candidates, and name match beside it.
 
     Args:
@@ -91,6 +98,8 @@ def evaluate(run: str | Path, dataset: Dataset, split: str = "dev", index: str |
         dataset: graph and mentions.
         split: which mentions.
         index: the folder of an index of the run over this graph; without one, the entities are encoded in memory.
+        features: a folder in which what a frozen encoder gives is kept, as for ``otmel.training.run.train``. Last bits
+            of scores may differ from those of an index.
 
     Raises:
         CheckpointError: the run is incomplete or broken, or the index belongs to another model or graph.
@@ -110,22 +119,30 @@ def evaluate(run: str | Path, dataset: Dataset, split: str = "dev", index: str |
     if index is not None:
         expected = Expected(model=system.hash, inputs=inputs_hash(run), graph=dataset.graph.snapshot)
         stored = open_index(index, expected)
-    return evaluate_bundle(bundle, system, dataset, split, stored)
+    frozen = settings["training"]["freeze_encoder"]
+    return evaluate_bundle(bundle, system, dataset, split, (stored, features if frozen and stored is None else None))
 
 
 def evaluate_bundle(
-    bundle: Bundle, system: System, dataset: Dataset, split: str, stored: StoredIndex | None = None
+    bundle: Bundle,
+    system: System,
+    dataset: Dataset,
+    split: str,
+    kept: tuple[StoredIndex | None, Path | None] = (None, None),
 ) -> Evaluated:
-    """As ``evaluate``, for a bundle in memory."""
+    """As ``evaluate``, for a bundle in memory; ``kept`` are an index and a folder of features."""
     assert bundle.processor is not None, "a model on ready features is evaluated by Contest.run"
-    mentions = dataset.split(split)
-    contest = Contest(
-        Task.of(dataset, split),
-        mentions,
-        dataset.graph,
+    mentions, (stored, features) = dataset.split(split), kept
+    tables = [
         mention_table(mentions, bundle.processor, bundle.vectorizer),
         entity_table(dataset.graph, bundle.processor, bundle.vectorizer),
-    )
+    ]
+    if features is not None:
+        store = FeatureStore(features, bundle.model, bundle.processor)
+        names = [mention_data(dataset, mentions), graph_data(dataset)]
+        with progress("encoding once", sum(map(len, tables))) as advance:
+            tables = [store.held(table, name, advance) for table, name in zip(tables, names, strict=True)]
+    contest = Contest(Task.of(dataset, split), mentions, dataset.graph, *tables)
     model = contest.run(bundle.model, system, bundle.model.device, stored)
     floor = contest.run(NameScorer(), System(model="name match"), torch.device("cpu"))
     return Evaluated(model, floor, bundle.processor.findings)

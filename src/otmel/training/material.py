@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from otmel.data.records import Mention
 from otmel.errors import ConfigurationError
 from otmel.evaluation.gold import gold_rows
 from otmel.inputs import InputProcessor
+from otmel.models.features import FeatureStore, graph_data, mention_data
 from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer
 from otmel.models.tables import Table, bytes_held, entity_table, held, mention_table
@@ -47,9 +49,16 @@ class Material:
 
 
 def prepared(
-    dataset: Dataset, settings: RunSettings, made: tuple[LinkerModel, InputProcessor, NameVectorizer], say: Say
+    dataset: Dataset,
+    settings: RunSettings,
+    made: tuple[LinkerModel, InputProcessor, NameVectorizer],
+    say: Say,
+    features: Path | None = None,
 ) -> Material:
-    """The material of a run, for a model, its processor and its name vectorizer."""
+    """The material of a run, for a model, its processor and its name vectorizer.
+
+    ``features`` is the folder in which what a frozen encoder gives is kept (``otmel.models.features``).
+    """
     model, processor, vectorizer = made
     train_mentions, validation_mentions = validation_split(dataset, settings)
     train_gold = gold_rows(train_mentions, dataset.graph)
@@ -59,7 +68,14 @@ def prepared(
         mention_table(train_mentions, processor, vectorizer),
         mention_table(validation_mentions, processor, vectorizer),
     ]
-    entities, train_table, validation = in_memory(tables, model, settings, say)
+    keep = None
+    if features is not None and settings.training.freeze_encoder:
+        keep = FeatureStore(features, model, processor)
+    data = [
+        graph_data(dataset),
+        *(mention_data(dataset, mentions) for mentions in (train_mentions, validation_mentions)),
+    ]
+    entities, train_table, validation = in_memory(tables, model, settings, say, keep and (keep, data))
     for kind, number in processor.findings.counts.most_common():
         say(f"{number:,} × {kind}: masked out")
     return Material(
@@ -100,12 +116,24 @@ def _answered(mentions: tuple[Mention, ...], graph: KnowledgeGraph) -> list[Ment
     return kept
 
 
-def in_memory(tables: list[Table], model: LinkerModel, settings: RunSettings, say: Say) -> list[Table]:
-    """The tables held in memory, as features if the encoder is frozen, as its inputs if not; or live, if too large."""
+def in_memory(
+    tables: list[Table],
+    model: LinkerModel,
+    settings: RunSettings,
+    say: Say,
+    kept: tuple[FeatureStore, list[str]] | None = None,
+) -> list[Table]:
+    """The tables held in memory, as features if the encoder is frozen, as its inputs if not; or live, if too large.
+
+    ``kept``: where features are kept, and what each table is called there.
+    """
     frozen = model if settings.training.freeze_encoder else None
     needed = sum(bytes_held(table, frozen) for table in tables) / 2**30
     if needed > settings.training.memory_gib:
         say(f"{needed:.1f} GiB of model input do not fit into training.memory_gib: read anew in every epoch")
         return tables
     with progress("encoding once" if frozen else "reading once", sum(map(len, tables))) as advance:
+        if kept is not None:
+            store, names = kept
+            return [store.held(table, name, advance) for table, name in zip(tables, names, strict=True)]
         return [held(table, frozen, advance=advance) for table in tables]

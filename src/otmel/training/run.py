@@ -33,7 +33,13 @@ from otmel.training.trainer import LinkerTrainer, optimizer, training_arguments
 
 
 def train(
-    dataset: Dataset, settings: RunSettings, out: str | Path, *, resume: bool = False, say: Say = print
+    dataset: Dataset,
+    settings: RunSettings,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    say: Say = print,
+    features: Path | None = None,
 ) -> Bundle:
     """Train a linker on a data set and write the run to ``out``.
 
@@ -43,6 +49,7 @@ def train(
         out: the run folder; made if absent.
         resume: go on with the run that stands there.
         say: told each step of the way, one line at a time.
+        features: a folder in which what a frozen encoder gives is kept for further runs on the same data.
 
     Raises:
         ConfigurationError: no encoder is named, or the split for validation is missing.
@@ -61,7 +68,7 @@ def train(
         encoder, processor = load_encoder(settings.encoder, settings=settings.inputs, cls=settings.model.cls)
     vectorizer = NameVectorizer.fit(name for entity in dataset.graph for name in names_of(entity))
     model = _model(settings, encoder)
-    material = prepared(dataset, settings, (model, processor, vectorizer), say)
+    material = prepared(dataset, settings, (model, processor, vectorizer), say, features)
     _steps_per_epoch(len(material.train), settings)
     claim(out, record)
     bundle = Bundle(model, processor, vectorizer, record)
