@@ -9,19 +9,29 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel, VisionTextDualEncoderModel
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    PreTrainedConfig,
+    PreTrainedModel,
+    VisionTextDualEncoderModel,
+)
 from transformers.utils.hub import cached_file
 
+from otmel.encoders.causal import CausalEncoder
+from otmel.encoders.causal_model import MODEL_TYPE, CausalVisionModel
+from otmel.encoders.causal_text import is_causal, separated
+from otmel.encoders.fitting import fit_tokenizer
 from otmel.encoders.towers import Cls, TwoTowerEncoder
-from otmel.errors import CheckpointError, ConfigurationError, MissingExtra
+from otmel.errors import CheckpointError, MissingExtra
 from otmel.inputs import InputProcessor, InputSettings
 from otmel.inputs.pretrained import quiet, read_pretrained
 from otmel.inputs.processor import SETTINGS_FILE, read_image_processor, read_tokenizer
-from otmel.inputs.text import special_id
 
 MINILM = "minilm"
 
-KINDS: dict[str, type[TwoTowerEncoder]] = {}
+KINDS: dict[str, type[TwoTowerEncoder]] = {MODEL_TYPE: CausalEncoder}
 """Kind of model → how it becomes an encoder, where it is not two towers."""
 
 M = TypeVar("M", bound=nn.Module)
@@ -57,7 +67,8 @@ def load_encoder(
 
     Args:
         name: a folder or a name on the Hub: a CLIP, a SigLIP, a ``VisionTextDualEncoder`` or a text model alone
-            (then every image is absent). ``text+vision`` joins two towers, each by folder or name.
+            (then every image is absent). ``text+vision`` joins two towers, each by folder or name. A causal
+            language model, alone or as ``text``, becomes a ``CausalEncoder``.
             ``minilm`` is the sentence encoder of the optional extra of that name.
         settings: wording and lengths; the ones saved in the folder, or else the defaults.
         cls: which vector summarises a text or an image.
@@ -75,7 +86,7 @@ def load_encoder(
         text = vision = resolve(str(name))
         model = _whole(text)
     processor = _processor(text, vision, model, settings)
-    _fit_tokenizer(model, processor, where=text)
+    fit_tokenizer(model, processor, where=text)
     return wrapped(model, cls), processor
 
 
@@ -108,18 +119,26 @@ def _whole(name: str) -> PreTrainedModel:
     config = read_pretrained(AutoConfig.from_pretrained, name, "the configuration of the encoder")
     if not hasattr(config, "text_config") and not hasattr(config, "vocab_size"):
         raise CheckpointError(f"a {config.model_type!r} has no text tower", where=name, cure="join one: TEXT+VISION")
-    return _weights(name, config)
+    return CausalVisionModel.of(_speaker(name, config), None).eval() if is_causal(config) else _weights(name, config)
 
 
 def _joined(text: str, vision: str) -> PreTrainedModel:
+    config = read_pretrained(AutoConfig.from_pretrained, text, "the configuration of the text tower")
+    if is_causal(config):
+        return CausalVisionModel.of(_speaker(text, config), read_tower(vision, "vision")).eval()
     text_tower, vision_tower = read_tower(text, "text"), read_tower(vision, "vision")
     with torch.random.fork_rng(), quiet():
         torch.manual_seed(0)  # the projections are new: the same names give the same encoder
         return VisionTextDualEncoderModel(text_model=text_tower, vision_model=vision_tower).eval()
 
 
-def _weights(name: str, config: PreTrainedConfig) -> PreTrainedModel:
-    model, report = read_pretrained(_model_of, name, "the model", config=config)
+def _speaker(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+    """A causal language model with its head, in the precision that all else has: many are published in half of it."""
+    return _weights(name, config, AutoModelForCausalLM).float()
+
+
+def _weights(name: str, config: PreTrainedConfig, kind: Any = AutoModel) -> PreTrainedModel:
+    model, report = read_pretrained(_model_of, name, "the model", config=config, kind=kind)
     missing = sorted(key for key in report["missing_keys"] if not key.startswith("pooler."))
     if missing or report["mismatched_keys"]:
         bad = missing or sorted(str(key) for key in report["mismatched_keys"])
@@ -142,7 +161,9 @@ def own_memory(model: M) -> M:
     return model
 
 
-def _model_of(name: str, *, config: PreTrainedConfig, local_files_only: bool = False) -> tuple[PreTrainedModel, Any]:
+def _model_of(
+    name: str, *, config: PreTrainedConfig, kind: Any, local_files_only: bool = False
+) -> tuple[PreTrainedModel, Any]:
     """The model and transformers' loading report; notes in the configuration if its tokens are to be averaged."""
     if config.model_type not in POOLING_KNOWN:
         path = cached_file(
@@ -154,47 +175,16 @@ def _model_of(name: str, *, config: PreTrainedConfig, local_files_only: bool = F
         )
         if path is not None and json.loads(Path(path).read_text()).get("pooling_mode_mean_tokens"):
             config.text_pooling = "mean"
-    return AutoModel.from_pretrained(name, config=config, output_loading_info=True, local_files_only=local_files_only)
+    return kind.from_pretrained(name, config=config, output_loading_info=True, local_files_only=local_files_only)
 
 
 def _processor(text: str, vision: str, model: PreTrainedModel, settings: InputSettings | None) -> InputProcessor:
     if text == vision and (Path(text) / SETTINGS_FILE).is_file():
         return InputProcessor.from_pretrained(text, settings)
+    tokenizer = read_tokenizer(text)
+    if model.config.model_type == MODEL_TYPE:
+        tokenizer = separated(tokenizer)
     if not hasattr(model, "vision_model"):
-        return InputProcessor(read_tokenizer(text), None, settings)
+        return InputProcessor(tokenizer, None, settings)
     patch = getattr(model.config.vision_config, "patch_size", None)
-    return InputProcessor(read_tokenizer(text), read_image_processor(vision), settings, patch_size=patch)
-
-
-def _fit_tokenizer(model: PreTrainedModel, processor: InputProcessor, *, where: str) -> None:
-    """Check that tokenizer and text tower belong together, and tell the tower of the special tokens."""
-    tower, tokenizer = getattr(model, "text_model", model), processor.tokenizer
-    config = tower.config
-    if len(tokenizer) > config.vocab_size:
-        problem = f"the tokenizer has {len(tokenizer):,} tokens, the text tower only {config.vocab_size:,}"
-        raise CheckpointError(problem, where=where, cure="use the tokenizer that belongs to the model")
-    longest = max(processor.settings.mention_length, processor.settings.entity_length)
-    positions = getattr(config, "max_position_embeddings", longest)
-    if longest > positions:
-        raise ConfigurationError(
-            f"texts of up to {longest} tokens are asked for, and the text tower has {positions} positions",
-            where=where,
-            cure=f"set mention_length and entity_length to at most {positions}",
-        )
-    if config.model_type == "clip_text_model":
-        _fit_end_token(model, special_id(tokenizer, "eos"), where)
-    elif getattr(config, "text_pooling", None) is None and tokenizer.sep_token_id is not None:
-        config.sep_token_id = tokenizer.sep_token_id  # the encoder derives BERT's segments from it
-
-
-def _fit_end_token(model: PreTrainedModel, end: int | None, where: str) -> None:
-    """CLIP pools at the end token; a legacy configuration says 2 and means the highest id."""
-    tower = getattr(model, "text_model", model)
-    if end is None or tower.config.eos_token_id not in (2, end):
-        raise CheckpointError(
-            f"the text tower pools at token {tower.config.eos_token_id}, the tokenizer ends texts with {end}",
-            where=where,
-            cure="use the tokenizer that belongs to the model",
-        )
-    tower.config.eos_token_id = getattr(model.config, "text_config", model.config).eos_token_id = end
-    setattr(tower, "eos_token_id", end)  # noqa: B010 - nn.Module's own typing knows only tensors and modules
+    return InputProcessor(tokenizer, read_image_processor(vision), settings, patch_size=patch)

@@ -1,0 +1,49 @@
+"""Which models are causal language models, and how their tokenizers write a pair of texts."""
+
+from __future__ import annotations
+
+from tokenizers import Tokenizer, processors
+from transformers import PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+    MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+)
+
+from otmel.errors import CheckpointError
+
+SPECIAL = ("bos", "eos", "pad", "unk")
+
+
+def is_causal(config: PretrainedConfig) -> bool:
+    """Whether a configuration is of a causal language model: not one that can also be a masked or a translating one."""
+    kind = config.model_type
+    only = kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return only and not config.is_encoder_decoder and not hasattr(config, "vision_config")
+
+
+def separated(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
+    """The tokenizer of a causal language model with the pair template ``[BOS] name [EOS] context [EOS]``.
+
+    Such tokenizers have no separator, so that ``name. context`` would be one sequence, and where its name ends could
+    only be guessed. Their end token never stands in a text: it separates. No token is added. Where there is no begin
+    token the end token begins, too; a tokenizer that has a separator stays as it is.
+
+    Raises:
+        CheckpointError: it has no end token, or is not backed by the tokenizers library.
+    """
+    if tokenizer.sep_token is not None:
+        return tokenizer
+    backend, end = getattr(tokenizer, "backend_tokenizer", None), tokenizer.eos_token
+    if backend is None or not isinstance(end, str):
+        problem = f"{type(tokenizer).__name__} has no end token, or is not backed by the tokenizers library"
+        raise CheckpointError(problem, cure="use a tokenizer that has a tokenizer.json and an eos_token")
+    begin = str(tokenizer.bos_token or end)
+    own = Tokenizer.from_str(backend.to_str())
+    ids = sorted({(token, own.token_to_id(token)) for token in (begin, end)})
+    own.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
+        single=f"{begin} $A {end}", pair=f"{begin} $A {end} $B:1 {end}:1", special_tokens=ids
+    )
+    tokens = {f"{kind}_token": getattr(tokenizer, f"{kind}_token") for kind in SPECIAL}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=own, sep_token=end, model_max_length=tokenizer.model_max_length, **tokens
+    )
