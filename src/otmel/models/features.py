@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 from safetensors import SafetensorError
@@ -66,7 +67,8 @@ class FeatureStore:
         assert self.model.encoder is not None
         digest = hashlib.sha256(f"{FORMAT}\0{data}\0{self.model.encoder.cls}\0".encode())
         digest.update(self.processor.settings.model_dump_json().encode())
-        digest.update(self.processor.tokenizer.backend_tokenizer.to_str().encode())  # pyright: ignore[reportAttributeAccessIssue]
+        tokenizer: Any = self.processor.tokenizer
+        digest.update(tokenizer.backend_tokenizer.to_str().encode())
         if self.processor.image_processor is not None:
             digest.update(json.dumps(self.processor.image_processor.to_dict(), sort_keys=True, default=str).encode())
         for name, weight in sorted(self.model.encoder.state_dict().items()):
