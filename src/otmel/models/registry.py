@@ -11,7 +11,7 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder, Widths
 from otmel.errors import CheckpointError, ConfigurationError, nearest
-from otmel.models.baselines import bert, clip, mimic, roberta
+from otmel.models.baselines import albef, bert, clip, ghmfc, meter, mimic, roberta
 from otmel.models.model import LinkerConfig, LinkerModel, config_of
 from otmel.models.otmel import OTMEL
 from otmel.models.settings import ModelSettings
@@ -32,11 +32,30 @@ OURS = System(
 )
 
 SYSTEMS: Mapping[str, System] = MappingProxyType(
-    {one.name: one for one in (bert.SYSTEM, roberta.SYSTEM, clip.SYSTEM, mimic.SYSTEM, OURS)}
+    {
+        one.name: one
+        for one in (
+            bert.SYSTEM,
+            roberta.SYSTEM,
+            clip.SYSTEM,
+            albef.SYSTEM,
+            meter.SYSTEM,
+            ghmfc.SYSTEM,
+            mimic.SYSTEM,
+            OURS,
+        )
+    }
 )
 
 AnySettings = Annotated[
-    bert.BertSettings | roberta.RobertaSettings | clip.ClipSettings | mimic.MimicSettings | ModelSettings,
+    bert.BertSettings
+    | roberta.RobertaSettings
+    | clip.ClipSettings
+    | albef.AlbefSettings
+    | meter.MeterSettings
+    | ghmfc.GhmfcSettings
+    | mimic.MimicSettings
+    | ModelSettings,
     Field(discriminator="kind"),
 ]
 """The settings of any system; ``kind`` says which."""
