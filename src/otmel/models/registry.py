@@ -11,7 +11,7 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder, Widths
 from otmel.errors import CheckpointError, ConfigurationError, nearest
-from otmel.models.baselines import albef, bert, clip, ghmfc, meter, mimic, roberta
+from otmel.models.baselines import albef, bert, clip, drin, gemel, ghmfc, meter, mimic, roberta
 from otmel.models.model import LinkerConfig, LinkerModel, config_of
 from otmel.models.otmel import OTMEL
 from otmel.models.settings import ModelSettings
@@ -42,6 +42,8 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
             meter.SYSTEM,
             ghmfc.SYSTEM,
             mimic.SYSTEM,
+            gemel.SYSTEM,
+            drin.SYSTEM,
             OURS,
         )
     }
@@ -55,6 +57,8 @@ AnySettings = Annotated[
     | meter.MeterSettings
     | ghmfc.GhmfcSettings
     | mimic.MimicSettings
+    | gemel.GemelSettings
+    | drin.DrinSettings
     | ModelSettings,
     Field(discriminator="kind"),
 ]
