@@ -172,6 +172,23 @@ VERBS = (
         ),
     ),
     Verb(
+        "reproduce",
+        "otmel.cli.reproduce:reproduce",
+        "Reproduce a table or a figure of the paper: run what is missing, and report it beside the paper's figures.\n\n"
+        "table1 is every system, table2 and table6 the variants, table3 single and several objects, table4 the time "
+        "of prediction, table5 and figure7 the data, table7 the generative system, figure3 the entropy of the plans, "
+        "figure4 two matrices, figure6 short and long texts; low-resource and text-composition are not the paper's. "
+        "Each run is a process of its own; the same command goes on where it was interrupted or killed, to the same "
+        "numbers. The report is Markdown, LaTeX, CSV, JSON and pictures, in OUT/TARGET.",
+        (
+            "otmel reproduce table1 --scale tiny --out reproduction --dry-run",
+            "otmel reproduce table2 --scale tiny --seeds 3 --out reproduction",
+            "otmel reproduce table1 --scale tiny --data data/world --data congress-mel --jobs 2",
+            "otmel reproduce table1 --data data/WikiMEL --data data/WikiDiverse --seeds 5 --out reproduction",
+            "otmel reproduce table3 --data data/RichpediaMEL --detector hustvl/yolos-tiny",
+        ),
+    ),
+    Verb(
         "models",
         "otmel.cli.models:models",
         "List the presets and the variants of the model.",
