@@ -1,15 +1,18 @@
-"""Which models are causal language models, and how their tokenizers write a pair of texts."""
+"""Which models are causal language models, and how their tokenizers write a name and its context."""
 
 from __future__ import annotations
 
+import torch
+from jaxtyping import Bool, Int
 from tokenizers import Tokenizer, processors
+from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from transformers.models.auto.modeling_auto import (
     MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
     MODEL_FOR_MASKED_LM_MAPPING_NAMES,
 )
 
-from otmel.errors import CheckpointError
+from otmel.errors import CheckpointError, ConfigurationError
 
 SPECIAL = ("bos", "eos", "pad", "unk")
 
@@ -26,14 +29,15 @@ def separated(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
 
     Such tokenizers have no separator, so that ``name. context`` would be one sequence, and where its name ends could
     only be guessed. Their end token never stands in a text: it separates. No token is added. Where there is no begin
-    token the end token begins, too; a tokenizer that has a separator stays as it is.
+    token the end token begins, too. A tokenizer that begins and separates by itself stays as it is.
 
     Raises:
         CheckpointError: it has no end token, or is not backed by the tokenizers library.
     """
-    if tokenizer.sep_token is not None:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None and _separates(tokenizer, backend):
         return tokenizer
-    backend, end = getattr(tokenizer, "backend_tokenizer", None), tokenizer.eos_token
+    end = tokenizer.sep_token or tokenizer.eos_token
     if backend is None or not isinstance(end, str):
         problem = f"{type(tokenizer).__name__} has no end token, or is not backed by the tokenizers library"
         raise CheckpointError(problem, cure="use a tokenizer that has a tokenizer.json and an eos_token")
@@ -47,3 +51,28 @@ def separated(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     return PreTrainedTokenizerFast(
         tokenizer_object=own, sep_token=end, model_max_length=tokenizer.model_max_length, **tokens
     )
+
+
+def _separates(tokenizer: PreTrainedTokenizerBase, backend: Tokenizer) -> bool:
+    ids = backend.encode("a", "b").ids
+    return ids[0] in tokenizer.all_special_ids and tokenizer.sep_token_id in ids[1:]
+
+
+def names_of(ids: Int[Tensor, "B L"], mask: Bool[Tensor, "B L"], separator: int) -> Int[Tensor, "B N"]:
+    """What stands between a text's first token and its first separator, the latter included; then ``-1``.
+
+    In the wording ``pair`` (Eq. 4) name and context are tokenised apart, and no text holds a separator of its own:
+    these are the tokens of the name alone, whatever follows.
+
+    Raises:
+        ConfigurationError: a text has no separator: it is of another wording.
+    """
+    ids, mask = ids[:, 1:], mask[:, 1:]
+    ends = (ids == separator) & mask
+    if not ends.any(1).all():
+        problem = "a text has no separator behind its name, so that the name cannot be told from the rest"
+        raise ConfigurationError(problem, cure="set inputs.wording=pair")
+    last = ends.long().argmax(1, keepdim=True)
+    places = torch.arange(ids.shape[1], device=ids.device)
+    names = ids.masked_fill(places > last, -1)
+    return names[:, : int(last.max()) + 1]
