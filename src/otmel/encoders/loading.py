@@ -24,6 +24,8 @@ from otmel.encoders.causal_model import MODEL_TYPE, CausalVisionModel
 from otmel.encoders.causal_text import is_causal, separated
 from otmel.encoders.fitting import fit_tokenizer
 from otmel.encoders.towers import Cls, TwoTowerEncoder
+from otmel.encoders.vgg import VggModel  # noqa: F401 - transformers learns of its kind
+from otmel.encoders.vilt import ViltEncoder, whole_square
 from otmel.errors import CheckpointError, MissingExtra
 from otmel.inputs import InputProcessor, InputSettings
 from otmel.inputs.pretrained import quiet, read_pretrained
@@ -31,11 +33,11 @@ from otmel.inputs.processor import SETTINGS_FILE, read_image_processor, read_tok
 
 MINILM = "minilm"
 
-KINDS: dict[str, type[TwoTowerEncoder]] = {MODEL_TYPE: CausalEncoder}
+KINDS: dict[str, type[TwoTowerEncoder]] = {MODEL_TYPE: CausalEncoder, "vilt": ViltEncoder}
 """Kind of model → how it becomes an encoder, where it is not two towers."""
 
 M = TypeVar("M", bound=nn.Module)
-POOLING_KNOWN = ("clip", "siglip", "vision-text-dual-encoder")
+POOLING_KNOWN = ("clip", "siglip", "vision-text-dual-encoder", "vilt")
 """Kinds of models that say themselves how they pool."""
 
 
@@ -66,8 +68,8 @@ def load_encoder(
     """A pretrained encoder and the processor of its inputs.
 
     Args:
-        name: a folder or a name on the Hub: a CLIP, a SigLIP, a ``VisionTextDualEncoder`` or a text model alone
-            (then every image is absent). ``text+vision`` joins two towers, each by folder or name. A causal
+        name: a folder or a name on the Hub: a CLIP, a SigLIP, a ViLT, a ``VisionTextDualEncoder`` or a text model
+            alone (then every image is absent). ``text+vision`` joins two towers, each by folder or name. A causal
             language model, alone or as ``text``, becomes a ``CausalEncoder``.
             ``minilm`` is the sentence encoder of the optional extra of that name.
         settings: wording and lengths; the ones saved in the folder, or else the defaults.
@@ -184,6 +186,9 @@ def _processor(text: str, vision: str, model: PreTrainedModel, settings: InputSe
     tokenizer = read_tokenizer(text)
     if model.config.model_type == MODEL_TYPE:
         tokenizer = separated(tokenizer)
+    if model.config.model_type == "vilt":
+        images = whole_square(read_image_processor(vision), model.config)
+        return InputProcessor(tokenizer, images, settings, patch_size=model.config.patch_size)
     if not hasattr(model, "vision_model"):
         return InputProcessor(tokenizer, None, settings)
     patch = getattr(model.config.vision_config, "patch_size", None)

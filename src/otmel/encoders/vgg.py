@@ -130,9 +130,10 @@ def vgg_from_torchvision(path: str | Path, folder: str | Path) -> VggModel:
     """
     cure = "give torchvision's VGG-16 without batch norm: download.pytorch.org/models/vgg16-397923af.pth"
     config = VggConfig()
-    model = VggModel(config)
+    with torch.device("meta"):  # initial weights of 138 million parameters take seconds
+        model = VggModel(config)
     try:
-        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True), assign=True)
     except Exception as fault:  # torch raises half a dozen kinds for a missing, broken or unsafe file
         first = " ".join(str(fault).split())[:200]
         raise CheckpointError(f"these are no weights of VGG-16: {first}", where=str(path), cure=cure) from fault
