@@ -11,7 +11,7 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder, Widths
 from otmel.errors import CheckpointError, ConfigurationError, nearest
-from otmel.models.baselines import albef, bert, clip, drin, gemel, ghmfc, meter, mimic, roberta
+from otmel.models.baselines import albef, bert, clip, drin, gemel, ghmfc, meter, mimic, roberta, velml, vilt
 from otmel.models.model import LinkerConfig, LinkerModel, config_of
 from otmel.models.otmel import OTMEL
 from otmel.models.settings import ModelSettings
@@ -38,8 +38,10 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
             bert.SYSTEM,
             roberta.SYSTEM,
             clip.SYSTEM,
+            vilt.SYSTEM,
             albef.SYSTEM,
             meter.SYSTEM,
+            velml.SYSTEM,
             ghmfc.SYSTEM,
             mimic.SYSTEM,
             gemel.SYSTEM,
@@ -53,8 +55,10 @@ AnySettings = Annotated[
     bert.BertSettings
     | roberta.RobertaSettings
     | clip.ClipSettings
+    | vilt.ViltSettings
     | albef.AlbefSettings
     | meter.MeterSettings
+    | velml.VelmlSettings
     | ghmfc.GhmfcSettings
     | mimic.MimicSettings
     | gemel.GemelSettings
