@@ -61,7 +61,7 @@ def finish(axes: Any, vertical: str, horizontal: str = "") -> None:
 
 @contextmanager
 def drawn(path: Path, size: tuple[float, float]) -> Iterator[Figure]:
-    """A figure to draw in, of a size in inches; it is written to ``path`` at the end. The same drawing, the same file."""
+    """A figure to draw in, of a size in inches, written to ``path`` at the end: the same drawing, the same file."""
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

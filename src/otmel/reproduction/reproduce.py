@@ -39,7 +39,8 @@ def reproduce(request: Request, say: Say) -> Report:
         for encoder in plan.encoders:
             if not encoder.is_there:
                 encoder.make()
-        jobs = [_job(run) for run in plan.runs if run.state != "finished"]
+        features = request.out.resolve() / "features"
+        jobs = [_job(run, features) for run in plan.runs if run.state != "finished"]
         if jobs:
             say(f"{len(jobs)} of {len(plan.runs)} runs to do, {request.jobs} at a time, {request.threads} threads each")
         failed = workers.run(jobs)
@@ -85,11 +86,15 @@ def _made(plan: Plan) -> set[Path]:
     return {encoder.folder for encoder in plan.encoders if encoder.folder is not None}
 
 
-def _job(run: Run) -> Job:
-    """Training, if it has not ended, then the evaluation; the checkpoints of a finished run go."""
+def _job(run: Run, features: Path) -> Job:
+    """Training, if it has not ended, then the evaluation; the checkpoints of a finished run go.
+
+    ``features``: the folder in which what a frozen encoder gives is kept for all runs on the same data.
+    """
     resume = ("--resume",) if (run.folder / RUN_FILE).exists() else ()
-    train = ("train", str(run.data.folder), "--out", str(run.folder), *run.words, *resume)
-    evaluate = ("evaluate", str(run.folder), str(run.data.folder), "--split", run.data.split)
+    kept = ("--features", str(features)) if run.settings.training.freeze_encoder else ()
+    train = ("train", str(run.data.folder), "--out", str(run.folder), *run.words, *kept, *resume)
+    evaluate = ("evaluate", str(run.folder), str(run.data.folder), "--split", run.data.split, *kept)
     commands = (evaluate,) if run.state == "to evaluate" else (train, evaluate)
     log = run.folder.with_name(f"{run.folder.name}.log")
     return Job(run.label, f"{run.data.name} {run.row.key}", commands, log, _discard(run))

@@ -1,12 +1,96 @@
-"""To come."""
+"""Figure 4: the attention map and the transport plan of one mention, side by side."""
 
 from __future__ import annotations
 
-from otmel.reproduction.collected import Collected
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from otmel.data.records import Mention
+from otmel.errors import ConfigurationError, DataError, nearest
+from otmel.linking.explain import explained
+from otmel.linking.explanation import Explanation
+from otmel.linking.panels import show_colours, show_image, show_matrix
+from otmel.linking.picture import drawing
+from otmel.models.bundle import Bundle
+from otmel.reproduction.collected import Collected, OnData
 from otmel.reproduction.jobs import Say
-from otmel.reproduction.part import Part
+from otmel.reproduction.part import Draw, Part
+from otmel.reproduction.pictures import drawn
+from otmel.reproduction.target import Row
 
 
 def matrices(found: Collected, say: Say) -> Part:
-    """To come."""
-    raise NotImplementedError
+    """A picture for each data set: the mention's image, and from which patches each word takes its part.
+
+    Raises:
+        DataError: no measured mention has an image.
+        ConfigurationError: no data set has the mention that was asked for.
+    """
+    pictures: dict[str, Draw] = {}
+    values: dict[str, Any] = {}
+    notes: list[str] = []
+    chosen = {on.data.name: _chosen(found, on) for on in found.data if len(on.rows) == 2}
+    wanted = found.plan.request.mention
+    if wanted is not None and not any(chosen.values()):
+        ids = [m.id for on in found.data for m in on.mentions if m.image is not None and m.id is not None]
+        problem = f"no measured mention with an image has the id {wanted!r}"
+        raise ConfigurationError(problem, where="--mention", cure=nearest(wanted, ids))
+    for on in found.data:
+        mention = chosen.get(on.data.name)
+        if mention is None:
+            notes += [f"{on.data.name}: {label}: {why}" for label, why in on.absent.items()]
+            notes += [] if on.absent else [f"{on.data.name}: two rows are needed, one to stand beside the other"]
+            continue
+        told = {row.label: _explained(on, row, mention) for row in on.rows}
+        values[on.data.name] = {label: one.as_json() for label, one in told.items()}
+        pictures[f"figure4-{on.data.name}"] = partial(_draw, told)
+        notes.append(_said(on, mention, told))
+    return Part((), values, pictures, tuple(notes))
+
+
+def _chosen(found: Collected, on: OnData) -> Mention | None:
+    """The mention that is asked for; else the first with several objects that transport links right, attention not."""
+    wanted = found.plan.request.mention
+    seen = [n for n, m in enumerate(on.mentions) if m.image is not None and m.answer in on.data.loaded.graph]
+    if wanted is not None:
+        return next((on.mentions[n] for n in seen if on.mentions[n].id == wanted), None)
+    if not seen:
+        problem = f"no {on.data.split} mention of {on.data.name} has an image, and the matrices are of text and image"
+        raise DataError(problem, where=str(on.data.folder), cure="name a data set with images")
+    (attention, *_), (transport, *_) = on.rows.values()
+    won = [n for n in seen if transport.ranks.realistic[n] == 1 < attention.ranks.realistic[n]]
+    crowded = [n for n in won if (on.mentions[n].objects or 0) > 1]
+    return on.mentions[next(iter(crowded or won or seen))]
+
+
+def _explained(on: OnData, row: Row, mention: Mention) -> Explanation:
+    run, graph = on.runs[row][0], on.data.loaded.graph
+    result = on.rows[row][0].result
+    origin = {"model": result.system.hash or "", "graph": graph.snapshot, "notes": ()}
+    return explained(Bundle.load(run.folder), mention, graph.entity(mention.answer or ""), origin)
+
+
+def _said(on: OnData, mention: Mention, told: dict[str, Explanation]) -> str:
+    plans = {label: one.plan("F", "mention", "text") for label, one in told.items()}
+    entropies = [f"{label} {p.entropy_share:.0%}" for label, p in plans.items() if p is not None]
+    return (
+        f"{on.data.name}, mention {mention.id or mention.name}: “{mention.context}”; seed 0; entropy of the matrix, of "
+        f"that of a uniform one: {', '.join(entropies)}. Attention's rows are scaled as the transport's, to multiples "
+        "of a uniform share"
+    )
+
+
+def _draw(told: dict[str, Explanation], path: Path) -> None:
+    plans = {label: one.plan("F", "mention", "text") for label, one in told.items()}
+    shown = {label: plan for label, plan in plans.items() if plan is not None}
+    first = next(iter(told.values()))
+    words = max((len(plan.rows) for plan in shown.values()), default=4)
+    with drawing(), drawn(path, (2.2 + 5.2 * len(shown), 1.2 + 0.14 * words)) as figure:
+        axes = figure.subplots(1, 1 + 2 * len(shown), width_ratios=[1.6, *[4, 0.1] * len(shown)], squeeze=False)[0]
+        show_image(axes[0], first.images.get("mention"), f"“{first.mention.name}”")
+        for number, (label, plan) in enumerate(shown.items()):
+            place = 1 + 2 * number
+            cell = 4.2 / len(plan.columns), 0.14
+            shades = show_matrix(axes[place], plan, f"({'ab'[number]}) {label}: {plan.kind}, {plan.name}", cell)
+            show_colours(axes[place + 1], shades)
