@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -12,14 +12,27 @@ from torch import Tensor
 
 from otmel.kernels import Affine, Formula, Kernel, LaneBlocks, Packed, Scoring, Senders, definition, lanes, pack
 from otmel.kernels import numba_kernel as vectors
-from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, Sides, Sinkhorn, SoftPool, Transport
+from otmel.kernels.formula import Matched
+from otmel.ot import Attention, LearnedPool, Marginals, MaxPool, MeanPool, Sides, Sinkhorn, SoftPool, Transport
 
 KERNELS: dict[str, Kernel] = {"lanes": lanes.KERNEL, "numba": vectors.KERNEL}
 
 
 def _transport(row_norm: str = "sum", **kwargs: object) -> Transport:
+    own = {key: kwargs.pop(key) for key in ("threshold", "marginals") if key in kwargs}
     solver = Sinkhorn.model_validate({"epsilon": 0.05, "iterations": 3, **kwargs})
-    return Transport.model_validate({"solver": solver, "row_norm": row_norm})
+    return Transport.model_validate({"solver": solver, "row_norm": row_norm, **own})
+
+
+def _null(row_norm: str, relax: tuple[float, float], threshold: float = 0.2, **kwargs: object) -> Transport:
+    return _transport(row_norm, relax=relax, threshold=threshold, **kwargs)
+
+
+def _weighing(formula: Formula, directions: Tensor) -> Formula:
+    """The same with learned marginals."""
+    assert isinstance(formula.assignment, Transport)
+    learned = formula.assignment.model_copy(update={"marginals": "learned"})
+    return replace(formula, assignment=learned, marginals=Marginals(2 * directions, -directions.flip(0)))
 
 
 _PAPER = _transport("none", epsilon=0.6, iterations=100, tolerance=1e-4)
@@ -53,6 +66,24 @@ FORMULAS: dict[str, Callable[[Affine, Affine, Tensor], Formula]] = {
     "attention, direct": lambda a, b, v: Formula(Attention(), _WEIGHTED, True, None, v),
     "attention, mean": lambda a, b, v: Formula(Attention(), MeanPool()),
     "attention, max": lambda a, b, v: Formula(Attention(), MaxPool()),
+    "null key of the rows": lambda a, b, v: Formula(_null("marginal", (1, 0)), SoftPool()),
+    "null key of the rows, residual": lambda a, b, v: Formula(_null("none", (1, 0)), _WEIGHTED, True, None, v),
+    "null key of the columns": lambda a, b, v: Formula(_null("sum", (0, 1)), LearnedPool(), True, a, v, b),
+    "null key, logarithms": lambda a, b, v: Formula(_null("marginal", (1, 0), 0.4, epsilon=0.01), MaxPool()),
+    "rows over their marginal": lambda a, b, v: Formula(_transport("marginal", relax=(0.6, 0.9)), SoftPool(), True),
+    "learned marginals": lambda a, b, v: _weighing(Formula(_transport(iterations=8), SoftPool()), v),
+    "learned marginals, logarithms": lambda a, b, v: _weighing(
+        Formula(_transport("none", epsilon=0.01, iterations=6, relax=(0.7, 0.9)), MeanPool()), v
+    ),
+    "matched, balanced": lambda a, b, v: Formula(_transport("none", tolerance=1e-3, iterations=30), Matched()),
+    "matched, unbalanced": lambda a, b, v: Formula(_transport("none", relax=(0.1, 0.9)), Matched(-0.1)),
+    "matched, null key of the rows": lambda a, b, v: Formula(_null("none", (1, 0), epsilon=0.1), Matched(0.2)),
+    "matched, null key of the columns": lambda a, b, v: Formula(_null("none", (0, 1), 0.4), Matched(0.4)),
+    "matched, attention": lambda a, b, v: Formula(Attention(), Matched(0.1)),
+    "matched, warm": lambda a, b, v: Formula(_transport("none", epsilon=3.0), Matched()),
+    "matched, logarithms": lambda a, b, v: _weighing(
+        Formula(_null("none", (0, 1), 0.3, epsilon=0.02), Matched(0.3)), v
+    ),
 }
 
 
@@ -99,14 +130,19 @@ class Case:
         return definition.late_scores(self.formula, mentions, entities)
 
     def largest(self) -> Tensor:
-        """``Σ_k |t_ek| · max_i |g_ik|`` of every pair, what errors are relative to; at least 1e-6."""
+        """What errors are relative to, at least 1e-6: ``Σ_k |t_ek| · max_i |g_ik|``, or ``(1 + |z|) Σ P``."""
         sides = Sides(
             self.formula.queries(self.tokens).double(),
             self.keys.double(),
             self.entity_mask,
             self.mention_mask,
             "crossed",
+            self.formula.marginals,
         )
+        if isinstance(self.formula.pool, Matched):
+            plan = self.formula.assignment.weights(sides)[0]
+            per_row = sides.row_weights.unsqueeze(-1) if isinstance(self.formula.assignment, Attention) else 1
+            return ((1 + abs(self.formula.pool.threshold)) * (plan * per_row).sum((-1, -2))).clamp_min(1e-6)
         tokens = sides.transported(self.formula.assignment.weights(sides)[0], self.values.double())
         tokens = tokens + sides.rows if self.formula.residual else tokens
         tokens = definition._normed(tokens, self.formula.norm)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from otmel.kernels import Affine, Formula, LaneBlocks, Senders, pack, select
 from otmel.kernels.bounds import LateBounds, bounds, refusal
 from otmel.kernels.definition import late_scores
-from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, Pool, Sinkhorn, SoftPool, Transport
+from otmel.ot import Attention, LearnedPool, Marginals, MaxPool, MeanPool, Pool, Sinkhorn, SoftPool, Transport
 from otmel.training.settings import PRESETS
 
 D = 12
@@ -47,10 +47,10 @@ def of_preset(name: str, pool: Pool | None = None) -> Formula:
     return formula(model.matching, pool, model.shape.residual, norms)
 
 
-def transport(epsilon=0.05, solver="3", row_norm="sum", relax=(1.0, 1.0)) -> Transport:
+def transport(epsilon=0.05, solver="3", row_norm="sum", relax=(1.0, 1.0), threshold=None) -> Transport:
     iterations, tolerance = SOLVERS[solver]
     solver = Sinkhorn(epsilon=epsilon, iterations=iterations, tolerance=tolerance, relax=relax)
-    return Transport(solver=solver, row_norm=row_norm)
+    return Transport(solver=solver, row_norm=row_norm, threshold=threshold)
 
 
 class World:
@@ -150,6 +150,28 @@ def test_no_form_leaves_its_bounds(epsilon, solver, row_norm, relax, pool, resid
         assert_within(World(made, kind, seed, 16, scale))
 
 
+@given(
+    epsilon=st.floats(0.01, 3),
+    rows=st.booleans(),
+    row_norm=st.sampled_from(["none", "marginal", "sum"]),
+    threshold=st.none() | st.floats(-1, 1),
+    pool=st.sampled_from(list(POOLS)),
+    residual=st.booleans(),
+    kind=st.sampled_from([*KINDS, "identical"]),
+    seed=st.integers(0, 10**6),
+)
+@settings(max_examples=100, deadline=None)
+def test_no_null_key_leaves_its_bounds(epsilon, rows, row_norm, threshold, pool, residual, kind, seed):
+    if rows and threshold is not None and row_norm == "sum":
+        row_norm = "marginal"  # the other is refused
+    made = formula(
+        transport(epsilon, "1", row_norm, (1.0, 0.0) if rows else (0.0, 1.0), threshold), POOLS[pool], residual
+    )
+    assert (refusal(made) is None) == (rows or row_norm == "sum")
+    if refusal(made) is None:
+        assert_within(World(made, kind, seed, 16))
+
+
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 @pytest.mark.parametrize("form", FORMS)
 def test_scores_of_a_kernel_stay_within_bounds_widened_by_its_tolerance(form, precision):
@@ -233,6 +255,12 @@ def test_what_is_not_proven_is_refused_by_name():
     assert bounds(relaxed) is None
     assert "relaxed rows" in str(refusal(relaxed))
     assert refusal(formula(transport(row_norm="sum", relax=(0.5, 1.0)), SoftPool())) is None
+    over = transport(row_norm="marginal", relax=(0.5, 1.0))
+    assert "relaxed rows" in str(refusal(formula(over, SoftPool())))
+    learned = Transport(marginals="learned")
+    weighing = Formula(learned, SoftPool(), marginals=Marginals(torch.ones(D), torch.ones(D)))
+    assert bounds(weighing) is None
+    assert "learned marginals" in str(refusal(weighing))
     forced = Transport(solver=Sinkhorn(epsilon=1e-3, domain="exp"))
     assert "underflow" in str(refusal(formula(forced, SoftPool())))
 

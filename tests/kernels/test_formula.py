@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from otmel.kernels import Affine, Formula
-from otmel.ot import Attention, LearnedPool, MeanPool, Sinkhorn, SoftPool, Transport
+from otmel.kernels.formula import Matched
+from otmel.ot import Attention, LearnedPool, Marginals, MeanPool, Sinkhorn, SoftPool, Transport
 
 NORM = Affine(torch.ones(3), torch.zeros(3), 1e-5)
 AHEAD = torch.ones(3)
@@ -32,6 +33,35 @@ def test_lengths_of_tokens_are_kept_only_where_they_matter():
         assert torch.equal(formula.queries(tokens), tokens)
     unit = Formula(Transport(), SoftPool()).queries(tokens)
     assert torch.allclose(unit.norm(dim=-1), torch.tensor([[1.0, 0.0]]))
+
+
+def test_learned_marginals_have_directions_and_no_others_have():
+    learned, directions = Transport(marginals="learned"), Marginals(AHEAD, AHEAD)
+    assert Formula(learned, SoftPool(), marginals=directions).keeps_lengths
+    for assignment, given in ((learned, None), (Transport(), directions), (Attention(), directions)):
+        with pytest.raises(ValueError, match="learned marginals"):
+            Formula(assignment, SoftPool(), marginals=given)
+
+
+def test_a_late_interaction_reads_the_plan_as_it_is():
+    plain = Transport(row_norm="none")
+    assert not Formula(plain, Matched(0.1)).direct
+    for bad in (
+        lambda: Formula(Transport(row_norm="sum"), Matched()),
+        lambda: Formula(plain, Matched(), residual=True),
+        lambda: Formula(Attention(), Matched(), norm=NORM),
+    ):
+        with pytest.raises(ValueError, match="late interaction"):
+            bad()
+
+
+def test_a_title_names_the_point_of_the_family():
+    solver = Sinkhorn(epsilon=0.1, relax=(0, 1))
+    transport = Transport(solver=solver, threshold=0.4, marginals="learned", row_norm="none")
+    title = Formula(transport, Matched(0.4), marginals=Marginals(AHEAD, AHEAD)).title
+    assert title == (
+        "transport ε=0.1, 20 it., rows none, relaxed (0, 1), null key 0.4, learned marginals, matched over 0.4"
+    )
 
 
 def test_a_title_names_every_choice():

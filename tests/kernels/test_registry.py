@@ -35,6 +35,21 @@ def test_a_refusal_names_kernel_formula_and_reason():
         select(PLAIN, "lanes", arithmetic="bfloat16")
 
 
+@pytest.mark.parametrize(
+    ("formula", "kernel", "reason"),
+    [
+        ("learned marginals", "numba", "marginals are uniform"),
+        ("matched, attention", "numba", "no late interaction by attention"),
+        ("matched, warm", "numba", "hides a late interaction's cosines"),
+    ],
+)
+def test_what_a_kernel_lacks_it_refuses_by_name_and_auto_takes_the_next(formula, kernel, reason, make_case):
+    asked = make_case(formula, 4, 2).formula
+    with pytest.raises(ConfigurationError, match=reason):
+        select(asked, kernel)
+    assert select(asked)[0].name == "lanes"
+
+
 def test_an_unknown_kernel_is_an_error_with_the_nearest_name():
     with pytest.raises(ConfigurationError, match="lanes"):
         select(PLAIN, "lnes")

@@ -16,7 +16,21 @@ from otmel.ot.transport import SMALLEST_EXP_EPSILON
 def test_covers_all_but_temperatures_that_need_logarithms(name, make_case):
     formula = make_case(name, 4, 2).formula
     cold = isinstance(formula.assignment, Transport) and formula.assignment.solver.epsilon < SMALLEST_EXP_EPSILON
-    assert (uncovered(formula) is not None) == cold
+    others = ("null key", "learned marginals", "over their marginal", "matched")
+    assert (uncovered(formula) is not None) == (cold or any(other in name for other in others))
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("null key of the columns", "no null key"),
+        ("rows over their marginal", "no rows over their marginal"),
+        ("learned marginals", "no learned marginals"),
+        ("matched, balanced", "no late interaction"),
+    ],
+)
+def test_what_it_does_not_cover_is_refused_by_name(name, reason, make_case):
+    assert reason in uncovered(make_case(name, 4, 2).formula)
 
 
 @pytest.mark.parametrize("width", [1, 16, 17, 96, 128, 129, WIDEST])

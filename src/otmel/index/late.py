@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
@@ -12,8 +13,8 @@ from torch import Tensor
 
 from otmel.index.segment import LateEntries
 from otmel.kernels import Formula, Kernel, Scoring, Senders
-from otmel.kernels.bounds import LateBounds, Part, bounds
-from otmel.kernels.bounds_mentions import Prepared
+from otmel.kernels.bounds import Bounds, bounds
+from otmel.kernels.bounds_part import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +33,7 @@ class LateSearch:
     _parts: WeakKeyDictionary[LateEntries, Part] = field(default_factory=WeakKeyDictionary, init=False, repr=False)
 
     @cached_property
-    def bounder(self) -> LateBounds | None:
+    def bounder(self) -> Bounds | None:
         """Bounds on the term; ``None`` where nothing is proven of the formula."""
         return bounds(self.formula)
 
@@ -53,8 +54,8 @@ class LateSearch:
             return torch.zeros(len(senders), len(entries.slot))
         return by_entry(self.scoring.tile(senders, entries.blocks), entries)
 
-    def bounds(self, prepared: Prepared, entries: LateEntries) -> tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]:
-        """Bounds on the late scores of every pair, as the kernel would give them."""
+    def bounds(self, prepared: Any, entries: LateEntries) -> tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]:
+        """Bounds on the late scores of every pair, as the kernel would give them; ``prepared`` by the bounder."""
         assert self.bounder is not None
         if entries not in self._parts:
             lengths = entries.blocks.lengths.flatten()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int
@@ -19,7 +20,6 @@ from otmel.index.blend import UNIT, Interval, share
 from otmel.index.late import LateSearch
 from otmel.index.mentions import Askers
 from otmel.index.segment import Segment
-from otmel.kernels.bounds_mentions import Prepared
 from otmel.models.composition import Composition, Part
 
 GATHERED = 2**21
@@ -42,7 +42,7 @@ class Meeting:
     late: Mapping[str, LateSearch]
     askers: Askers
     segment: Segment
-    prepared: Mapping[str, Prepared] = field(default_factory=dict)
+    prepared: Mapping[str, Any] = field(default_factory=dict)
 
     def exact(self, mention: Int[Tensor, " P"], entry: Int[Tensor, " P"]) -> tuple[Tensor, Tensor]:
         """Parts ``[X, P]`` and share ``[P]`` of the pairs ``(mention[p], entry[p])``, float64."""

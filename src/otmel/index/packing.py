@@ -9,7 +9,7 @@ from torch import Tensor
 from otmel.index.names import NamePostings
 from otmel.index.segment import LateEntries, Segment, Vectors
 from otmel.kernels import Formula, LaneBlocks, Precision, pack
-from otmel.kernels.bounds import LateBounds, bounds
+from otmel.kernels.bounds import Bounds, bounds
 from otmel.models.base import LateState, State
 from otmel.models.composition import Composition
 
@@ -72,7 +72,7 @@ def _spread(tokens: Float[Tensor, "E L d"], mask: Bool[Tensor, "E L"]) -> Float[
     return (tokens.square().sum(2) * mask).sum(1) / count.squeeze(1) - mean.square().sum(1)
 
 
-def _described(bound: LateBounds | None, blocks: LaneBlocks) -> Float[Tensor, "S c"]:
+def _described(bound: Bounds | None, blocks: LaneBlocks) -> Float[Tensor, "S c"]:
     slots = torch.arange(blocks.lengths.numel())
     if bound is None:
         return torch.zeros(len(slots), 1)

@@ -18,7 +18,6 @@ the least, the mean and the greatest ``h_j·t_e``: L times the work, and far tig
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,9 +26,11 @@ from torch import Tensor
 
 from otmel.kernels.bounds_channels import Channels, interval
 from otmel.kernels.bounds_entities import Kind, described, kinds, own_part, runs
+from otmel.kernels.bounds_matched import MatchedBounds, refusal_of_matched
 from otmel.kernels.bounds_mentions import Prepared, prepared
+from otmel.kernels.bounds_part import Part
 from otmel.kernels.bounds_rows import lift, mean_is_known, mean_is_near, mixture_ratio, pooled, row_norm, rows
-from otmel.kernels.formula import Formula
+from otmel.kernels.formula import Formula, Matched
 from otmel.kernels.layout import Senders
 from otmel.ot import Attention, LearnedPool, MeanPool
 from otmel.ot.transport import SMALLEST_EXP_EPSILON
@@ -37,44 +38,27 @@ from otmel.ot.transport import SMALLEST_EXP_EPSILON
 Interval = tuple[Float[Tensor, "M n"], Float[Tensor, "M n"]]
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some entities, see ``LateBounds.part``.
-
-    Attributes:
-        target: ``t_e``.
-        lengths: token counts.
-        described: what ``LateBounds.describe`` said of them.
-        tiles: the kinds of neighbours that are bounded alike.
-    """
-
-    target: Float[Tensor, "n d"]
-    lengths: Int[Tensor, " n"]
-    described: Float[Tensor, "n c"]
-    tiles: Sequence[Kind] = ()
-
-    def __len__(self) -> int:
-        return len(self.lengths)
-
-    def __getitem__(self, entities: slice) -> Part:
-        return Part(self.target[entities], self.lengths[entities], self.described[entities])
-
-
 def refusal(formula: Formula) -> str | None:
     """Why nothing is proven of a formula; ``None`` if something is."""
+    if isinstance(formula.pool, Matched):
+        return refusal_of_matched(formula)
     transport = formula.assignment
     if isinstance(transport, Attention) or formula.norm is not None or formula.pool_norm is not None:
         return None
-    if transport.row_norm == "none" and transport.solver.relax[0] != 1:
+    if formula.marginals is not None:
+        return "learned marginals leave the mean of the rows unknown"
+    if transport.row_norm in ("none", "marginal") and transport.solver.relax[0] != 1:
         return "the rows of a transport with relaxed rows have no known mass"
     if not transport.solver.in_log_domain and transport.solver.epsilon < SMALLEST_EXP_EPSILON:
         return f"K itself may underflow at ε={transport.solver.epsilon:g}; the log domain would not"
     return None
 
 
-def bounds(formula: Formula) -> LateBounds | None:
+def bounds(formula: Formula) -> Bounds | None:
     """Bounds for a formula, or ``None`` where nothing is proven (``refusal`` says why)."""
-    return None if refusal(formula) else LateBounds(formula)
+    if refusal(formula):
+        return None
+    return MatchedBounds(formula) if isinstance(formula.pool, Matched) else LateBounds(formula)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,3 +161,7 @@ class LateBounds:
             return ratio, lift(self.formula, mentions.values, mentions.spread, kind.radius)
 
         return mentions.tokens.between(*mentions.once(found, "tokens", kind), targets, tolerance)
+
+
+Bounds = LateBounds | MatchedBounds
+"""What bounds a formula; ``prepare`` of the one says nothing to the other."""

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from otmel.kernels.bounds_ratio import ROUNDING, Sorted, drift, euclidean, extremes, tilted
-from otmel.kernels.formula import Formula
+from otmel.kernels.formula import Formula, Matched
 from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool, Transport
 from otmel.types import TensorRecord
 
@@ -66,6 +66,8 @@ def pooled(formula: Formula, found: Rows, pool_ratio: Float[Tensor, "M 1"]) -> t
         case LearnedPool():
             greatest = tilted(found.low, found.high, found.mean_high, pool_ratio)
             return -tilted(-found.high, -found.low, -found.mean_low, pool_ratio), greatest
+        case Matched():
+            raise TypeError("a late interaction has no pool; bounds_matched bounds it")
 
 
 def row_norm(formula: Formula) -> str:
@@ -74,11 +76,12 @@ def row_norm(formula: Formula) -> str:
 
 
 def may_vanish(formula: Formula) -> bool:
-    """Whether rows may end up smaller than asked: relaxed ones that hold next to nothing are not rescaled.
+    """Whether rows may end up smaller than asked: a null key takes of them, relaxed ones of nothing are not rescaled.
 
     Such a row is a convex combination times less than one.
     """
-    return isinstance(formula.assignment, Transport) and formula.assignment.solver.relax[0] != 1
+    transport = formula.assignment
+    return isinstance(transport, Transport) and (transport.solver.relax[0] != 1 or transport.threshold is not None)
 
 
 def row_ratio(formula: Formula, spread: Float[Tensor, " M"], radius: float) -> Float[Tensor, " M"]:

@@ -6,10 +6,10 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from otmel.kernels.formula import Affine, Formula
+from otmel.kernels.formula import Affine, Formula, Matched
 from otmel.kernels.layout import LaneBlocks, Senders
 from otmel.kernels.registry import Arithmetic, Kernel
-from otmel.ot import Sides
+from otmel.ot import Attention, Sides, cosine_cost
 from otmel.ot.attention import pair_masks
 from otmel.ot.pool import LearnedPool
 
@@ -22,7 +22,7 @@ def late_scores(
     mentions: tuple[Float[Tensor, "M L d"], Float[Tensor, "M L d"], Bool[Tensor, "M L"]],
     entities: tuple[Float[Tensor, "E L d"], Bool[Tensor, "E L"], Float[Tensor, "E d"]],
 ) -> Float[Tensor, "M E"]:
-    """``ψ(ḡ_m, t_e)`` of Eq. 24 for every pair, in the dtype of the tokens.
+    """``ψ(ḡ_m, t_e)`` of Eq. 24, or a late interaction, for every pair, in the dtype of the tokens.
 
     Args:
         formula: the form of Eq. 19–23.
@@ -31,8 +31,10 @@ def late_scores(
     """
     keys, values, mention_mask = mentions
     queries, entity_mask, target = entities
-    sides = Sides(queries, keys, entity_mask, mention_mask, "crossed")
+    sides = Sides(queries, keys, entity_mask, mention_mask, "crossed", formula.marginals)
     weights, _ = formula.assignment.weights(sides)
+    if isinstance(formula.pool, Matched):
+        return matched(formula, weights, sides)
     tokens = sides.transported(weights, values)
     if formula.residual:
         tokens = tokens + queries
@@ -42,7 +44,16 @@ def late_scores(
     return torch.einsum("med,ed->me", pooled, target)
 
 
+def matched(formula: Formula, weights: Float[Tensor, "M E n m"], sides: Sides) -> Float[Tensor, "M E"]:
+    """``Σ_ij P_ij (cos_ij − z)``; an attention's rows are given the mass of a transport's."""
+    assert isinstance(formula.pool, Matched)
+    if isinstance(formula.assignment, Attention):
+        weights = weights * sides.row_weights.unsqueeze(-1)
+    return (weights * (1 - 2 * cosine_cost(sides) - formula.pool.threshold)).sum((-1, -2))
+
+
 def _pooled(formula: Formula, tokens: Float[Tensor, "M E L d"], mask: Bool[Tensor, "M E L"]) -> Float[Tensor, "M E d"]:
+    assert not isinstance(formula.pool, Matched)
     if not isinstance(formula.pool, LearnedPool):
         return formula.pool.build(tokens.shape[-1])(tokens, mask)
     assert formula.direction is not None

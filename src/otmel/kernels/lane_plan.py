@@ -15,7 +15,7 @@ from torch import Tensor
 from otmel.kernels.alike import room, total
 from otmel.kernels.formula import Formula
 from otmel.kernels.lane_tile import LOG2E, Sent, Tile
-from otmel.ot import Attention, Sinkhorn, Transport
+from otmel.ot import Attention, Transport
 
 _FAR = -1e30
 
@@ -26,14 +26,16 @@ def weights(formula: Formula, mention: Sent, tile: Tile) -> Float[Tensor, "n L W
     if isinstance(formula.assignment, Attention):
         products.sub_(products.amax(0)).exp2_()
         return products.mul_(total(products, 0).reciprocal_())
-    return _transported(formula.assignment, products, tile)
+    return _transported(formula.assignment, products, mention, tile)
 
 
-def _transported(transport: Transport, products: Float[Tensor, "n L W"], tile: Tile) -> Float[Tensor, "n L W"]:
+def _transported(
+    transport: Transport, products: Float[Tensor, "n L W"], mention: Sent, tile: Tile
+) -> Float[Tensor, "n L W"]:
     solver = transport.solver
-    domain = (_LogDomain if solver.in_log_domain else _ExpDomain)(products, tile, solver)
+    domain = (_LogDomain if solver.in_log_domain else _ExpDomain)(products, mention, tile, transport)
     v = domain.columns(None)
-    for _ in range(solver.iterations - 1):
+    for _ in range(solver.rounds - 1):
         v_next = domain.columns(domain.rows(v))
         if solver.tolerance is not None:
             moving = domain.drift(v, v_next).amax(0) > solver.tolerance
@@ -44,6 +46,8 @@ def _transported(transport: Transport, products: Float[Tensor, "n L W"], tile: T
     plan, mass = domain.plan(v)
     if transport.row_norm == "none":
         return plan.mul_(domain.scaling(mass))
+    if transport.row_norm == "marginal":
+        return plan.mul_(domain.power(mass))
     plan.mul_(_positive(mass).reciprocal_())
     if transport.row_norm == "sum":
         return plan
@@ -57,6 +61,7 @@ class _Domain(Protocol):
     def rows(self, v: Tensor) -> Float[Tensor, "L W"]: ...
     def drift(self, v: Tensor, v_next: Tensor) -> Float[Tensor, "n W"]: ...
     def plan(self, v: Tensor) -> tuple[Tensor, Tensor]: ...
+    def power(self, mass: Tensor) -> Float[Tensor, "L W"]: ...
     def scaling(self, mass: Tensor) -> Float[Tensor, "L W"]: ...
 
 
@@ -67,18 +72,20 @@ class _ExpDomain:
     ``a`` and ``v`` carries ``b``.
     """
 
-    def __init__(self, products: Tensor, tile: Tile, solver: Sinkhorn) -> None:
+    def __init__(self, products: Tensor, mention: Sent, tile: Tile, transport: Transport) -> None:
+        solver = transport.solver
         if solver.relax != (1, 1):
             products.sub_(LOG2E / (2 * solver.epsilon))
         self.kernel = products.exp2_()
         self.work = room("work", *self.kernel.shape)
-        self.share, self.each = tile.share, 1 / len(products)
+        self.share, self.each = tile.marginal, mention.marginal
         self.row_power, self.column_power = solver.relax
+        self.null = math.exp(null_key(transport))
 
     def columns(self, u: Tensor | None) -> Tensor:
         scaled = self.share if u is None else u
         sums = total(torch.mul(self.kernel, scaled, out=self.work), 1)
-        return _inverse_power(sums, self.column_power).mul_(self.each)
+        return _inverse_power(sums.add_(self.null), self.column_power).mul_(self.each)
 
     def rows(self, v: Tensor) -> Tensor:
         return self.scaling(total(torch.mul(self.kernel, v[:, None], out=self.work), 0))
@@ -91,43 +98,68 @@ class _ExpDomain:
         plan = self.kernel.mul_(v[:, None])
         return plan, total(plan, 0)
 
+    def power(self, mass: Tensor) -> Tensor:
+        """``u``, from the sums of the rows of ``K b v``."""
+        return _inverse_power(mass.add_(self.null), self.row_power)
+
     def scaling(self, mass: Tensor) -> Tensor:
         """``a u``, with which the rows of ``K b v`` become those of the plan."""
-        return _inverse_power(mass, self.row_power).mul_(self.share)
+        return self.power(mass).mul_(self.share)
 
 
 class _LogDomain:
     """On logarithms in float64, for small ε."""
 
-    def __init__(self, products: Tensor, tile: Tile, solver: Sinkhorn) -> None:
+    def __init__(self, products: Tensor, mention: Sent, tile: Tile, transport: Transport) -> None:
+        solver = transport.solver
         # Products are scaled for exp2; the cost stays within [0, 1] as in ``cosine_cost``.
         cosine = products.double() * (2 * solver.epsilon / LOG2E)
         self.kernel = (1 - cosine).mul_(0.5).clamp_(0, 1) * (-1 / solver.epsilon)
-        self.log_share = torch.where(tile.live, tile.share.double(), 1.0).log().masked_fill(~tile.live, _FAR)
-        self.log_count = math.log(len(products))
+        some = tile.live & (tile.marginal > 0)
+        self.log_share = torch.where(some, tile.marginal.double(), 1.0).log().masked_fill(~some, _FAR)
+        self.log_each = mention.marginal.double().clamp_min(1e-38).log()
         self.row_power, self.column_power = solver.relax
+        self.null = null_key(transport)
 
     def columns(self, u: Tensor | None) -> Tensor:
         scaled = self.log_share if u is None else self.log_share + u
-        return -self.column_power * _log_sum(self.kernel + scaled, 1)
+        return self._scaled(_log_sum(self.kernel + scaled, 1), self.column_power)
 
     def rows(self, v: Tensor) -> Tensor:
-        return -self.row_power * _log_sum(self.kernel + (v - self.log_count)[:, None], 0)
+        return self._scaled(_log_sum(self.kernel + (v + self.log_each)[:, None], 0), self.row_power)
+
+    def _scaled(self, logs: Tensor, power: float) -> Tensor:
+        if self.null > -math.inf:
+            logs = torch.logaddexp(logs, logs.new_tensor(self.null))
+        return logs.mul_(-power)
 
     def drift(self, v: Tensor, v_next: Tensor) -> Tensor:
         return torch.expm1(v - v_next).abs_()
 
     def plan(self, v: Tensor) -> tuple[Tensor, Tensor]:
         """As the other domain, but every row divided by its largest entry, which ``scaling`` gives back."""
-        logs = self.kernel + (v - self.log_count)[:, None]
+        logs = self.kernel + (v + self.log_each)[:, None]
         self.largest = logs.amax(0)
         plan = logs.sub_(self.largest).exp_()
         return plan.float(), total(plan, 0).float()
 
+    def power(self, mass: Tensor) -> Tensor:
+        """``u``, times what the rows were divided by."""
+        return self._power(mass).exp_().float()
+
     def scaling(self, mass: Tensor) -> Tensor:
         """``a u``, times what the rows were divided by."""
-        u = -self.row_power * (mass.double().log_() + self.largest)
-        return (self.log_share + u + self.largest).exp_().float()
+        return self._power(mass).add_(self.log_share).exp_().float()
+
+    def _power(self, mass: Tensor) -> Tensor:
+        return self._scaled(mass.double().log_().add_(self.largest), self.row_power).add_(self.largest)
+
+
+def null_key(transport: Transport) -> float:
+    """The logarithm of the null key's weight, ``(z − 1)/2ε``; −∞ where there is none."""
+    if transport.threshold is None:
+        return -math.inf
+    return (transport.threshold - 1) / (2 * transport.solver.epsilon)
 
 
 def _log_sum(terms: Tensor, axis: int) -> Tensor:

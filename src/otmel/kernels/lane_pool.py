@@ -7,15 +7,23 @@ from jaxtyping import Float
 from torch import Tensor
 
 from otmel.kernels.alike import product, room, total
-from otmel.kernels.formula import Affine, Formula
-from otmel.kernels.lane_tile import LOG2E, Sent, Tile
-from otmel.ot import MaxPool, MeanPool, SoftPool, Transport
+from otmel.kernels.formula import Affine, Formula, Matched
+from otmel.kernels.lane_tile import LOG2E, Sent, Tile, softmax
+from otmel.ot import Attention, MaxPool, MeanPool, SoftPool, Transport
 
 
 def scores(formula: Formula, weights: Float[Tensor, "n L W"], mention: Sent, tile: Tile) -> Float[Tensor, " W"]:
     """Late scores of one mention against a tile, 0 in lanes without an entity."""
-    late = (_direct if formula.direct else _pooled)(formula, weights, mention, tile)
-    return torch.where(tile.present, late, 0.0)
+    way = _matched if isinstance(formula.pool, Matched) else _direct if formula.direct else _pooled
+    return torch.where(tile.present, way(formula, weights, mention, tile), 0.0)
+
+
+def _matched(formula: Formula, weights: Tensor, mention: Sent, tile: Tile) -> Float[Tensor, " W"]:
+    """``Σ_ij P_ij (cos_ij − z)``."""
+    assert isinstance(formula.pool, Matched)
+    worth = mention.cosines(formula, tile).sub_(formula.pool.threshold)
+    rows = total(worth.mul_(weights), 0)
+    return total(rows.mul_(tile.share) if isinstance(formula.assignment, Attention) else rows, 0)
 
 
 def _direct(formula: Formula, weights: Tensor, mention: Sent, tile: Tile) -> Float[Tensor, " W"]:
@@ -26,7 +34,7 @@ def _direct(formula: Formula, weights: Tensor, mention: Sent, tile: Tile) -> Flo
         along = product(formula.direction[None].float() @ mention.values, flat, "along").view(shape)
         if formula.residual:
             along = along + product(formula.direction[None].float(), tile.tokens.flatten(1), "own").view(shape)
-        share = _softmax(along, tile)
+        share = softmax(along, tile.live)
     meets = product(mention.values.T.contiguous(), tile.target, "meets")
     sent = total(weights.mul_(meets[:, None]), 0)
     if formula.residual:
@@ -51,7 +59,7 @@ def _pool(formula: Formula, tokens: Float[Tensor, "d L W"], tile: Tile, small: b
         return total(tokens.mul_(tile.share), 1)
     assert formula.direction is not None
     along = product(formula.direction[None].float(), tokens.flatten(1), "along").view(tile.share.shape)
-    return total(tokens.mul_(_softmax(along, tile)), 1)
+    return total(tokens.mul_(softmax(along, tile.live)), 1)
 
 
 def _within_hull(formula: Formula) -> bool:
@@ -61,7 +69,7 @@ def _within_hull(formula: Formula) -> bool:
     transport = formula.assignment
     if not isinstance(transport, Transport) or transport.row_norm == "sum":
         return True
-    return transport.row_norm == "none" and transport.solver.relax[0] == 1
+    return transport.row_norm in ("none", "marginal") and transport.solver.relax[0] == 1
 
 
 def _soft(tokens: Float[Tensor, "d L W"], tile: Tile, small: bool) -> Float[Tensor, "d W"]:
@@ -76,12 +84,6 @@ def _soft(tokens: Float[Tensor, "d L W"], tile: Tile, small: bool) -> Float[Tens
         shares = shares.masked_fill_(~tile.live, 0) if tile.padded else shares  # padding may be infinite here
     above = total(tokens.mul_(shares), 1)
     return above.div_(total(shares, 1))
-
-
-def _softmax(along: Float[Tensor, "L W"], tile: Tile) -> Float[Tensor, "L W"]:
-    along = along.masked_fill(~tile.live, -torch.inf)
-    shares = (along - along.amax(0).nan_to_num(neginf=0)).mul_(LOG2E).exp2_()
-    return shares / total(shares, 0)
 
 
 def _normed(tokens: Float[Tensor, "d ..."], norm: Affine | None) -> Float[Tensor, "d ..."]:

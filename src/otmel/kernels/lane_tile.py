@@ -28,6 +28,7 @@ class Tile:
         tokens: the tokens as they are, zero on padding.
         compared: what meets the keys: the tokens, scaled to length one where the formula is a transport.
         share: ``1/L_e`` on content, 0 on padding.
+        marginal: what a transport asks of the tokens: their share, or what learned marginals say.
         live: what is content.
         target: ``t_e``.
         padded: whether there is any padding.
@@ -36,6 +37,7 @@ class Tile:
     tokens: Float[Tensor, "d L W"]
     compared: Float[Tensor, "d c"]
     share: Float[Tensor, "L W"]
+    marginal: Float[Tensor, "L W"]
     live: Bool[Tensor, "L W"]
     target: Float[Tensor, "d W"]
     padded: bool
@@ -48,8 +50,12 @@ class Tile:
         if padded:
             tokens.mul_(live)
         share = live / lengths.clamp_min(1)
-        compared = tokens if isinstance(formula.assignment, Attention) else _unit(tokens)
-        return Tile(tokens, compared.flatten(1), share, live, target.contiguous(), padded)
+        compared = tokens if isinstance(formula.assignment, Attention) else unit_channels(tokens)
+        marginal = share
+        if formula.marginals is not None:
+            along = product(formula.marginals.rows[None].float(), tokens.flatten(1), "along").view(share.shape)
+            marginal = softmax(along, live)
+        return Tile(tokens, compared.flatten(1), share, marginal, live, target.contiguous(), padded)
 
     @property
     def present(self) -> Bool[Tensor, " W"]:
@@ -65,11 +71,13 @@ class Sent:
         keys: ``K``, scaled by all that multiplies an inner product: ``log2(e)/(2ε)`` over its length, or ``1/√d``.
         values: ``Hᵀ``.
         small: whether ``exp`` of every value is well within float32, so that softmax needs no shift.
+        marginal: what a transport asks of each token.
     """
 
     keys: Float[Tensor, "n d"]
     values: Float[Tensor, "d n"]
     small: bool
+    marginal: Float[Tensor, "n 1"]
 
     @staticmethod
     def of(formula: Formula, mentions: Senders, row: int) -> Sent | None:
@@ -78,15 +86,26 @@ class Sent:
         if not length:
             return None
         keys, values = mentions.keys[row, :length].float(), mentions.values[row, :length].float()
+        marginal = keys.new_full((length, 1), 1 / length)
+        if formula.marginals is not None:
+            marginal = (keys @ formula.marginals.columns.float()).softmax(0).unsqueeze(1)
         if isinstance(formula.assignment, Attention):
             keys = keys * (LOG2E / math.sqrt(keys.shape[1]))
         else:
             keys = unit(keys) * (LOG2E / (2 * formula.assignment.solver.epsilon))
-        return Sent(keys.contiguous(), values.T.contiguous(), float(values.abs().max()) < SMALL)
+        return Sent(keys.contiguous(), values.T.contiguous(), float(values.abs().max()) < SMALL, marginal)
 
     def products(self, tile: Tile) -> Float[Tensor, "n L W"]:
         """The keys' scaled inner products with every token of the tile."""
         return product(self.keys, tile.compared, "plan").view(-1, *tile.share.shape)
+
+    def cosines(self, formula: Formula, tile: Tile) -> Float[Tensor, "n L W"]:
+        """Cosines of the keys with every token of the tile, 0 on padding."""
+        if isinstance(formula.assignment, Attention):
+            keys, tokens = unit(self.keys / (LOG2E / math.sqrt(self.keys.shape[1]))), unit_channels(tile.tokens)
+        else:
+            keys, tokens = self.keys / (LOG2E / (2 * formula.assignment.solver.epsilon)), tile.compared
+        return product(keys, tokens.flatten(1), "cosines").view(-1, *tile.share.shape).clamp_(-1, 1)
 
 
 def block_tile(formula: Formula, entities: LaneBlocks, first: int) -> Tile:
@@ -124,7 +143,14 @@ def _filled_up(formula: Formula, tokens: Tensor, lengths: Tensor, target: Tensor
     return Tile.of(formula, tokens, lengths, torch.cat([target, target.new_zeros(len(target), missing)], 1))
 
 
-def _unit(tokens: Float[Tensor, "d L W"]) -> Float[Tensor, "d L W"]:
+def softmax(along: Float[Tensor, "L W"], live: Bool[Tensor, "L W"]) -> Float[Tensor, "L W"]:
+    """Over an entity's tokens; 0 on padding, NaN in lanes without tokens."""
+    along = along.masked_fill(~live, -torch.inf)
+    shares = (along - along.amax(0).nan_to_num(neginf=0)).mul_(LOG2E).exp2_()
+    return shares / total(shares, 0)
+
+
+def unit_channels(tokens: Float[Tensor, "d L W"]) -> Float[Tensor, "d L W"]:
     """``otmel.ot.cost.unit`` where channels come first."""
     squares = total(tokens.square(), 0)
     return tokens * torch.where(squares > 1e-12, squares, 1.0).rsqrt_()

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from otmel.kernels.formula import Formula
+from otmel.kernels.formula import Formula, Matched
 from otmel.kernels.layout import LANES, LaneBlocks, Senders
 from otmel.kernels.registry import Arithmetic, Kernel
 from otmel.kernels.workers import Workers
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 ALONE = 64
 """Fewer pairs than this are not worth a second thread."""
+
+WARMEST_MATCHED = 1.0
+"""Cosines of a late interaction are read off ``K``, whose rounding counts ``2ε``-fold."""
 
 PIECES = 4
 """Pieces of work per thread, so that none waits long for the last."""
@@ -79,9 +82,15 @@ def _refusal(formula: Formula, arithmetic: Arithmetic) -> str | None:
         return "numba is not installed: pip install 'otmel[fast]'"
     if arithmetic != "float32":
         return f"it computes in float32, not in {arithmetic}"
-    if not isinstance(formula.assignment, Attention) and formula.assignment.solver.epsilon < SMALLEST_EXP_EPSILON:
-        epsilon = formula.assignment.solver.epsilon
+    if isinstance(formula.assignment, Attention):
+        return "it has no late interaction by attention" if isinstance(formula.pool, Matched) else None
+    epsilon = formula.assignment.solver.epsilon
+    if epsilon < SMALLEST_EXP_EPSILON:
         return f"ε = {epsilon:g} needs logarithms in float64; it computes on exp(−C/ε), for ε ≥ {SMALLEST_EXP_EPSILON}"
+    if formula.marginals is not None:
+        return "its marginals are uniform, not learned"
+    if isinstance(formula.pool, Matched) and epsilon > WARMEST_MATCHED:
+        return f"ε = {epsilon:g} hides a late interaction's cosines; it reads them off K, for ε ≤ {WARMEST_MATCHED:g}"
     return None
 
 

@@ -8,10 +8,10 @@ from typing import Final
 import torch
 
 from otmel.errors import ConfigurationError
-from otmel.kernels.formula import Formula
+from otmel.kernels.formula import Formula, Matched
 from otmel.kernels.registry import Arithmetic
 from otmel.kernels.triton_operands import Form, Numbers, Parameters
-from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool, Transport
+from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool
 from otmel.ot.transport import SMALLEST_EXP_EPSILON
 
 WIDEST: Final = 1024
@@ -23,10 +23,19 @@ _POOLS: Final = {SoftPool: "soft", LearnedPool: "learned", MeanPool: "mean", Max
 
 def uncovered(formula: Formula) -> str | None:
     """Why the program does not cover a formula, whatever the machine."""
-    if isinstance(formula.assignment, Transport) and formula.assignment.solver.epsilon < SMALLEST_EXP_EPSILON:
-        epsilon = formula.assignment.solver.epsilon
-        return f"ε = {epsilon:g} is below {SMALLEST_EXP_EPSILON:g} and asks for logarithms in float64"
-    return None
+    if isinstance(formula.pool, Matched):
+        return "it has no late interaction"
+    if isinstance(formula.assignment, Attention):
+        return None
+    transport = formula.assignment
+    if transport.solver.epsilon < SMALLEST_EXP_EPSILON:
+        return f"ε = {transport.solver.epsilon:g} is below {SMALLEST_EXP_EPSILON:g} and asks for logarithms in float64"
+    refused = {
+        "null key": transport.threshold is not None,
+        "rows over their marginal": transport.row_norm == "marginal",
+        "learned marginals": formula.marginals is not None,
+    }
+    return next((f"it has no {what}" for what, asked in refused.items() if asked), None)
 
 
 def compiled(formula: Formula, arithmetic: Arithmetic, width: int) -> Form:
@@ -69,7 +78,7 @@ def numbers(formula: Formula, width: int) -> Numbers:
         return Numbers(math.log2(math.e) / math.sqrt(width), 1, 0.0, 1.0, 1.0, *eps)
     solver = formula.assignment.solver
     sharpness = math.log2(math.e) / (2 * solver.epsilon)
-    return Numbers(sharpness, solver.iterations, solver.tolerance or 0.0, *solver.relax, *eps)
+    return Numbers(sharpness, solver.rounds, solver.tolerance or 0.0, *solver.relax, *eps)
 
 
 def parameters(formula: Formula, device: torch.device) -> Parameters:

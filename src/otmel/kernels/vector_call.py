@@ -11,7 +11,8 @@ from jaxtyping import Int
 from torch import Tensor
 
 from otmel.kernels import vector_records as records
-from otmel.kernels.formula import Affine, Formula
+from otmel.kernels.formula import Affine, Formula, Matched
+from otmel.kernels.lane_plan import null_key
 from otmel.kernels.layout import LANES, LaneBlocks, Senders
 from otmel.kernels.vector_compiled import entries
 from otmel.kernels.vector_entities import made_room
@@ -19,7 +20,8 @@ from otmel.kernels.vector_types import Lanes
 from otmel.ot import Attention, LearnedPool, MaxPool, MeanPool, SoftPool
 
 _POOLS = {SoftPool: records.SOFT, MaxPool: records.MAX, MeanPool: records.MEAN, LearnedPool: records.LEARNED}
-_NORMS = {"none": records.NONE, "sum": records.SUM, "l2": records.L2}
+_POOLS[Matched] = records.MEAN  # none is ever looked at
+_NORMS = {"none": records.NONE, "sum": records.SUM, "l2": records.L2, "marginal": records.MARGINAL}
 _PRECISIONS = {torch.float32: records.FULL, torch.float16: records.HALF, torch.int8: records.BYTE}
 
 
@@ -36,6 +38,8 @@ def form_of(formula: Formula) -> tuple[records.Form, list[Tensor]]:
     norm, pool_norm = formula.norm, formula.pool_norm
     form = records.Form(
         *_assignment(formula),
+        isinstance(formula.pool, Matched),
+        formula.pool.threshold if isinstance(formula.pool, Matched) else 0.0,
         _POOLS[type(formula.pool)],
         formula.direct,
         _within_hull(formula),
@@ -51,13 +55,14 @@ def form_of(formula: Formula) -> tuple[records.Form, list[Tensor]]:
     return form, held
 
 
-def _assignment(formula: Formula) -> tuple[bool, int, float, float, float, float, int]:
+def _assignment(formula: Formula) -> tuple[bool, int, float, float, float, float, int, float]:
     if isinstance(formula.assignment, Attention):
-        return True, 1, 0.0, 0.0, 1.0, 1.0, records.SUM
+        return True, 1, 0.0, 0.0, 1.0, 1.0, records.SUM, 0.0
     solver = formula.assignment.solver
     bias = math.log2(math.e) / (2 * solver.epsilon)
     powers = (float(solver.relax[0]), float(solver.relax[1]))
-    return False, solver.iterations, solver.tolerance or 0.0, bias, *powers, _NORMS[formula.assignment.row_norm]
+    norm, null = _NORMS[formula.assignment.row_norm], math.exp(null_key(formula.assignment))
+    return False, solver.rounds, solver.tolerance or 0.0, bias, *powers, norm, null
 
 
 def _parts(norm: Affine | None) -> tuple[Tensor | None, Tensor | None]:
@@ -71,7 +76,7 @@ def _within_hull(formula: Formula) -> bool:
     transport = formula.assignment
     if isinstance(transport, Attention) or transport.row_norm == "sum":
         return True
-    return transport.row_norm == "none" and transport.solver.relax[0] == 1
+    return transport.row_norm in ("none", "marginal") and transport.solver.relax[0] == 1
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from otmel.kernels.vector_ops import (
     sub,
 )
 from otmel.kernels.vector_products import products
-from otmel.kernels.vector_records import NONE, SUM, Entities, Form, Mentions, Room
+from otmel.kernels.vector_records import MARGINAL, NONE, SUM, Entities, Form, Mentions, Room
 from otmel.kernels.vector_types import Lanes, jitted
 
 
@@ -99,10 +99,10 @@ def settle(w: Lanes, form: Form, length: int, room: Room) -> bool:
 
 @jitted
 def solve(w: Lanes, form: Form, stride: int, length: int, room: Room, blocks: int) -> None:
-    """``b v`` of Sinkhorn–Knopp; the columns' first sums are there already."""
-    scaling, sums, each = room.scaling, room.sums, fill(w, 1 / length)
+    """``b v`` of Sinkhorn–Knopp; the columns' first sums are there already. With a null key there is one iteration."""
+    scaling, sums, each, null = room.scaling, room.sums, fill(w, 1 / length), fill(w, form.null)
     for j in range(length):
-        store(scaling, j, mul(power(w, load(w, sums, j), form.column_power), each))
+        store(scaling, j, mul(power(w, add(load(w, sums, j), null), form.column_power), each))
         store(sums, j, fill(w, 0))
     for _ in range(form.iterations - 1):
         for block in range(blocks):
@@ -119,8 +119,9 @@ def rows_of_plan(w: Lanes, form: Form, plan: int, length: int, room: Room, block
         moved = mul(load_rows(w, plan, j), load(w, scaling, j))
         store(plan, j, moved)
         mass = add(mass, moved)
-    if form.row_norm == NONE:
-        return mul(power(w, mass, form.row_power), load_rows(w, room.share, block))
+    if form.row_norm == NONE or form.row_norm == MARGINAL:
+        scaled = power(w, add(mass, fill(w, form.null)), form.row_power)
+        return scaled if form.row_norm == MARGINAL else mul(scaled, load_rows(w, room.share, block))
     factor = power(w, mass, 1)
     if form.row_norm == SUM:
         return factor

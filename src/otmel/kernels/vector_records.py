@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-NONE, SUM, L2 = 0, 1, 2
+NONE, SUM, L2, MARGINAL = 0, 1, 2, 3
 SOFT, MAX, MEAN, LEARNED = 0, 1, 2, 3
 FULL, HALF, BYTE = 0, 1, 2
 
@@ -17,7 +17,9 @@ class Form(NamedTuple):
         iterations, tolerance: of the transport; tolerance 0 means none.
         bias: ``log₂(e)/(2ε)``.
         row_power, column_power: ``relax``.
-        row_norm: ``NONE``, ``SUM`` or ``L2``.
+        row_norm: ``NONE``, ``SUM``, ``L2`` or ``MARGINAL``.
+        null: the weight of a null key; 0 without.
+        matched: a late interaction, whose threshold is ``over``.
         pool: ``SOFT``, ``MAX``, ``MEAN`` or ``LEARNED``.
         direct: scores follow without the transported tokens.
         hull: no transported number is larger than the mention's largest.
@@ -33,6 +35,9 @@ class Form(NamedTuple):
     row_power: float
     column_power: float
     row_norm: int
+    null: float
+    matched: bool
+    over: float
     pool: int
     direct: bool
     hull: bool

@@ -9,7 +9,8 @@ A lane is an entity. For each ``W`` of them, ``R`` of their ``L`` tokens at a ti
         for each R of L:   A = K b v;  G = A H;  pool ← pool ⊕ G    GEMM 2; G is never kept
         score = pool · t_e
 
-Where the pool is a weighted sum and there is no norm, GEMM 2 and ``G`` are left out (``vector_direct``). Sums run over
+Where the pool is a weighted sum and there is no norm, GEMM 2 and ``G`` are left out (``vector_direct``), and where a
+late interaction reads the plan itself, all of the last step (``vector_matched``). Sums run over
 tokens in their order, and what a shorter neighbour adds is 0: a lane's bits depend on its entity and mention alone.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 
 from otmel.kernels.vector_direct import direct_score, send_target
 from otmel.kernels.vector_entities import fetch, made_room, seat, take_count
+from otmel.kernels.vector_matched import matched_score
 from otmel.kernels.vector_memory import block_rows, get, get_long, lanes, set_float
 from otmel.kernels.vector_ops import choose, fill, load, store
 from otmel.kernels.vector_plan import meet, near, plan_rows, solve
@@ -43,6 +45,8 @@ def score(w: Lanes, form: Form, entities: Entities, mentions: Mentions, mention:
             near(w, form, plan, length, room, block)
     if not form.attention:
         solve(w, form, stride, length, room, blocks)
+    if form.matched:
+        return matched_score(w, form, stride, length, room, blocks)
     if form.direct:
         send_target(w, mentions, mention, length, width, room)
         return direct_score(w, form, mentions.along + 4 * mention * mentions.longest, stride, length, room, blocks)

@@ -72,7 +72,7 @@ class Sides:
 def _weights(tokens: Tensor, mask: Tensor, direction: Tensor | None) -> Float[Tensor, "... L"]:
     if direction is None:
         return uniform(mask, tokens.dtype)
-    along = promoted(tokens) @ promoted(direction)
+    along = promoted(tokens) @ direction.to(promoted(tokens))
     return along.masked_fill(~mask, far(along.dtype)).softmax(-1).to(tokens.dtype) * mask
 
 
