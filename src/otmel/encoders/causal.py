@@ -48,6 +48,12 @@ class CausalEncoder(TwoTowerEncoder):
         super().__init__(model, cls)
 
     @property
+    def all_tied_weights_keys(self) -> dict[str, str]:
+        """The weights that are one, for the model that holds this encoder: transformers asks its children by name."""
+        tied: dict[str, str] = self.model.all_tied_weights_keys  # pyright: ignore[reportAssignmentType]
+        return {f"model.{weight}": f"model.{source}" for weight, source in tied.items()}
+
+    @property
     def widths(self) -> Widths:
         """Channels of the elements; the text's are those that the head reads."""
         text = int(getattr(self.text_tower.get_output_embeddings(), "in_features", self.text_tower.config.hidden_size))
@@ -81,7 +87,7 @@ class CausalEncoder(TwoTowerEncoder):
         """``1/N Σ_i log p(text_i | prompt, text_<i)`` of each text; prompts are read once, whoever asks for them.
 
         Args:
-            prompts: ``B`` prompts.
+            prompts: ``B`` prompts of at least two tokens.
             rows: the prompt of each text.
             texts: token ids, ``-1`` behind each text's end.
 
@@ -89,26 +95,16 @@ class CausalEncoder(TwoTowerEncoder):
             ConfigurationError: prompt and text together are longer than the language model reads.
         """
         self._check_length(prompts, texts.shape[1])
-        read = self._continue(prompts.mask, inputs_embeds=prompts.embeddings, logits_to_keep=1)
-        logits = read.logits[rows]
-        real = texts >= 0
-        ids = texts.clamp_min(0)
-        if texts.shape[1] > 1:
-            read.past_key_values.batch_select_indices(rows)
-            mask = torch.cat([prompts.mask[rows], real[:, :-1]], 1)
-            embeddings = self.embedded(ids[:, :-1])
-            rest = self._continue(mask, inputs_embeds=embeddings, past_key_values=read.past_key_values)
-            logits = torch.cat([logits, rest.logits], 1)
+        speaker = self.text_tower
+        real, ids = texts >= 0, texts.clamp_min(0)
+        read = _read(speaker.base_model, prompts.embeddings[:, :-1], prompts.mask[:, :-1])
+        read.past_key_values.batch_select_indices(rows)
+        # The prompt's last token is read with the text, whose first token it foretells.
+        embeddings = torch.cat([prompts.embeddings[rows, -1:], self.embedded(ids[:, :-1])], 1)
+        mask = torch.cat([prompts.mask[rows], real[:, :-1]], 1)
+        logits = _read(speaker, embeddings, mask, past_key_values=read.past_key_values).logits
         own = logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
         return (own * real).sum(1) / real.sum(1)
-
-    def _continue(self, mask: Bool[Tensor, "B L"], *, inputs_embeds: Tensor, **options: Any) -> Any:
-        """The language model on the last columns of ``mask``; tokens count their places from the first real one."""
-        if "position_ids" in signature(self.text_tower.forward).parameters:
-            positions = (mask.long().cumsum(1) - 1).clamp_min(0)
-            options["position_ids"] = positions[:, -inputs_embeds.shape[1] :]
-        options |= {"attention_mask": mask.long(), "use_cache": True}
-        return self.text_tower(inputs_embeds=inputs_embeds, **options)
 
     def _check_length(self, prompts: Prompt, more: int) -> None:
         needed = prompts.mask.shape[1] + more
@@ -128,3 +124,11 @@ class CausalEncoder(TwoTowerEncoder):
             return super()._summary(tokens, pooled, mask)
         last = mask.long().cumsum(1).argmax(1)
         return tokens[torch.arange(len(tokens), device=tokens.device), last]
+
+
+def _read(model: nn.Module, embeddings: Float[Tensor, "B n d"], mask: Bool[Tensor, "B L"], **options: Any) -> Any:
+    """A language model on the last columns of ``mask``; tokens count their places from the first real one."""
+    if "position_ids" in signature(model.forward).parameters:
+        positions = (mask.long().cumsum(1) - 1).clamp_min(0)
+        options["position_ids"] = positions[:, -embeddings.shape[1] :]
+    return model(inputs_embeds=embeddings, attention_mask=mask.long(), use_cache=True, **options)
