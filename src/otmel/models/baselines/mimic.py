@@ -4,11 +4,11 @@ Luo, Xu, Wu, Zhu, Xu, Chen: Multi-Grained Multimodal Interaction Network for Ent
 the interaction units. ``t, v`` are the global ([CLS]) and ``T, V`` the local features of text and image, projected to
 ``d`` channels; ``LN`` is LayerNorm, ``W`` any linear layer, ``p`` the mean of ``V``, ``S = (S_T + S_V + S_C) / 3``.
 
-TGLU, text, as in the paper; the late term is a ``Formula`` whose learned pool has the direction 0, a mean:
+TGLU, text, is the paper's; the late term is a ``Formula`` whose learned pool has the direction 0, a mean:
 
     S_T = ½ [ t_m · t_e + LN(mean_i H_i) · W t_e ],   H = softmax(T_e W_q (T_m W_k)ᵀ / √d) T_m W_v
 
-CMFU, text and image of one side, as in the paper, with the same weights for both sides; ``S_C = c_m · c_e``:
+CMFU, text and image of one side, is the paper's, with the same weights for both sides; ``S_C = c_m · c_e``:
 
     c = LN( tanh(W h) ⊙ h + Σ_i α_i x_i ),   h = W t,   x_i = W V_i,   α = softmax_i(h · x_i)
 
@@ -23,8 +23,10 @@ second term keeps the meeting of both inside its LayerNorm, a ``Formula`` of one
 
 In the first term ``v_m`` is the target as well, which a late term has from the entity only; so its ``G(v_m)`` is left
 out and it is an inner product. Pairs that lack an image have the mean of T and C alone; without an image the sum of
-``c`` is empty. Whether the paper shares weights between the sides of CMFU, and its numbers of equations, we could not
-check: the equations are given as we know them. Its loss on the score and on each unit is our Eq. 26–27.
+``c`` is empty. The paper's loss, on the score and on each unit, is our Eq. 26–27.
+
+Of the paper's text the abstract and the introduction were at hand: the equations called the paper's are given as we
+know them, unnumbered and unchecked; that the sides of CMFU share weights, and text is projected too, are our choices.
 """
 
 from __future__ import annotations
