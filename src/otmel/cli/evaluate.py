@@ -89,9 +89,9 @@ def evaluate(
     from otmel.evaluation import run as evaluation
     from otmel.evaluation.files import write_evaluation
 
-    record = _record(run)
-    dataset = _dataset(run, record, data)
-    _warn_of_another_graph(record, dataset)
+    record = record_of(run)
+    dataset = dataset_of(run, record, data)
+    warn_of_another_graph(record, dataset)
     evaluated = evaluation.evaluate(run, dataset, split, index, features)
     folder = run / f"eval-{split}" if out is None else out
     write_evaluation(evaluated.model, folder)
@@ -127,7 +127,8 @@ def _searched(search: SearchRecord | None) -> str:
     )
 
 
-def _record(run: Path) -> dict[str, Any]:
+def record_of(run: Path) -> dict[str, Any]:
+    """What a run says of itself. Raises ``CheckpointError`` where it is no run, or cannot read a data set."""
     from otmel.models.bundle import read_record
 
     record = read_record(run)
@@ -140,17 +141,17 @@ def _record(run: Path) -> dict[str, Any]:
     return record
 
 
-def _dataset(run: Path, record: dict[str, Any], data: Path | None) -> Dataset:
+def dataset_of(run: Path, record: dict[str, Any], data: Path | None) -> Dataset:
+    """The data set that is named, or the run's own. Raises ``CheckpointError`` where neither is."""
     from otmel.data.datasets import load_dataset
 
     if data is None and record.get("dataset_root") is None:
-        raise CheckpointError(
-            "the run does not say where its data are", where=str(run), cure=f"name them: otmel evaluate {run} DATA"
-        )
+        raise CheckpointError("the run does not say where its data are", where=str(run), cure=f"name them: {run} DATA")
     return load_dataset(data or record["dataset_root"])
 
 
-def _warn_of_another_graph(record: dict[str, Any], dataset: Dataset) -> None:
+def warn_of_another_graph(record: dict[str, Any], dataset: Dataset) -> None:
+    """Say so where the run was trained on another graph than the data set's."""
     trained, here = record.get("data", {}).get("graph"), dataset.graph.snapshot
     if trained is not None and trained != here:
         note(f"warning: the run was trained on the graph {trained}, this is the graph {here}")

@@ -161,6 +161,20 @@ VERBS = (
         ),
     ),
     Verb(
+        "generate",
+        "otmel.cli.generate:generate",
+        "Link by writing the entity's name, and say what entities of one name do to the result.\n\n"
+        "For a run of a generative system (otmel train --system gemel). Its language model writes names of the graph "
+        "and nothing else. H@1 is printed under three rules: the name alone counts, as published figures of such "
+        "systems have it; one of the name's entities is drawn; the model's first stage chooses among them. Beside it "
+        "stands how many entities and mentions this concerns.",
+        (
+            "otmel generate runs/gemel",
+            "otmel generate runs/gemel data/world --split test --beams 10 --out names.jsonl",
+            "otmel generate runs/gemel --limit 50 --json",
+        ),
+    ),
+    Verb(
         "compare",
         "otmel.cli.compare:compare",
         "Compare evaluated runs: paired differences with intervals, and whether these contain 0.\n\n"

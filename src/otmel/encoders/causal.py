@@ -94,7 +94,7 @@ class CausalEncoder(TwoTowerEncoder):
         Raises:
             ConfigurationError: prompt and text together are longer than the language model reads.
         """
-        self._check_length(prompts, texts.shape[1])
+        self.check_length(prompts, texts.shape[1])
         speaker = self.text_tower
         real, ids = texts >= 0, texts.clamp_min(0)
         read = _read(speaker.base_model, prompts.embeddings[:, :-1], prompts.mask[:, :-1])
@@ -106,7 +106,8 @@ class CausalEncoder(TwoTowerEncoder):
         own = logits.log_softmax(-1).gather(-1, ids.unsqueeze(-1)).squeeze(-1)
         return (own * real).sum(1) / real.sum(1)
 
-    def _check_length(self, prompts: Prompt, more: int) -> None:
+    def check_length(self, prompts: Prompt, more: int) -> None:
+        """Whether prompts and ``more`` tokens fit. Raises ``ConfigurationError``."""
         needed = prompts.mask.shape[1] + more
         positions = getattr(self.text_tower.config, "max_position_embeddings", None) or needed
         if needed > positions:
