@@ -12,7 +12,11 @@ COLOUR = "#1f4e79"
 
 
 def forest_plot(comparison: Comparison, path: str | Path) -> None:
-    """Draw every difference with its interval to ``path`` (format by its suffix); those not separated are hollow."""
+    """Draw every difference with its interval to ``path`` (format by its suffix); those not separated are hollow.
+
+    The same comparison gives the same file.
+    """
+    from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -33,8 +37,9 @@ def forest_plot(comparison: Comparison, path: str | Path) -> None:
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(len(names) - 0.4, -0.6)
     figure.suptitle(_title(comparison), fontsize=9)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=150)
+    dates: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
+    with rc_context({"svg.hashsalt": "otmel"}), atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=150, metadata=dates.get(Path(path).suffix))
 
 
 def _draw(axes: Any, difference: Difference, row: int) -> None:

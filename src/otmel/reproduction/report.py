@@ -29,6 +29,8 @@ class Content:
     def deviations(self) -> tuple[str, ...]:
         """In what it differs from the paper."""
         request = self.found.plan.request
+        if not request.target.rows:
+            return request.target.deviations  # nothing is trained: a scale changes nothing
         own = [f"settings of every run, on top: {' '.join(request.set)}"] if request.set else []
         own += [f"preset {request.preset} in place of {request.scale.preset}"] if request.preset else []
         return (*request.target.deviations, *request.scale.deviations, *own)
