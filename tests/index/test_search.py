@@ -30,6 +30,36 @@ def everything(index, case):
     return total.view(-1, count), added.view(len(added), -1, count)
 
 
+FREE = {"solver": {"relax": (0.1, 0.9), "iterations": 4}, "row_norm": "none"}
+INTERACTIONS = {
+    "null keys": {},
+    "text alone, balanced": {"text": {"kind": "transport", "row_norm": "none"}, "vision": None},
+    "unbalanced": {part: {"kind": "transport", **FREE} for part in ("text", "vision")},
+    "attention": {part: {"kind": "attention"} for part in ("text", "vision")},
+    "learned marginals": {"text": {"kind": "transport", "row_norm": "none", "marginals": "learned"}},
+}
+
+
+@pytest.mark.parametrize("method", ["auto", "bounds", "scan"])
+@pytest.mark.parametrize("alone", [False, True], ids=["added", "nothing else"])
+@pytest.mark.parametrize("interaction", INTERACTIONS)
+def test_late_interactions_are_served_as_any_late_term(make_case, interaction, alone, method):
+    others = {"fusion": None, "matching": None} if alone else {}
+    case = make_case("default", interaction=INTERACTIONS[interaction], **others)
+    index = index_of(case)
+    total, added = everything(index, case)
+    with torch.no_grad():
+        scores = case.model.score(case.mentions, case.entities)
+    torch.testing.assert_close(total.float(), scores.total, atol=2e-5, rtol=1e-4)
+    names = case.model.composition().names
+    assert names[0 if alone else 3] == "LT"
+    for part, own in zip(names, added, strict=True):
+        torch.testing.assert_close(own.float(), scores.contribution(part), atol=2e-5, rtol=1e-4)
+    for row, answer in enumerate(index.search(case.mentions, Query(6, method=method))):
+        order = sorted(range(len(case.entities)), key=lambda e: (-float(total[row, e]), e))[:6]
+        assert answer.rows.tolist() == order
+
+
 @pytest.mark.parametrize(("name", "variant"), MODELS)
 def test_exact_scores_are_the_models(make_case, name, variant):
     case = make_case(name, variant)

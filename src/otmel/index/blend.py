@@ -52,12 +52,12 @@ class Blend:
         """The score from its parts, which stand in the order of ``composition.names``; float64."""
         if self.alone is not None:
             return parts[self.composition.names.index(self.alone)]
-        averaged = len(self.composition.parts)
         total = torch.zeros(parts.shape[1], dtype=parts.dtype)
-        for row in parts[:averaged]:  # one after the other: the order of summation is the same for every pair
-            total = total + share * row
+        # One after the other: the order of summation is the same for every pair.
+        for part, row in zip(self.composition.parts, parts, strict=False):
+            total = total + (share * row if part.averaged else row)
         weight = self.composition.name_weight
-        return total if weight is None else total + weight * parts[averaged]
+        return total if weight is None else total + weight * parts[-1]
 
     def interval(self, parts: Sequence[Interval], share: Float[Tensor, "M n"]) -> Interval:
         """Bounds on the score from bounds on its parts, rounded outwards."""
@@ -66,9 +66,10 @@ class Blend:
             return _outwards(one.lower.clone(), one.upper.clone(), one.size)
         lower, upper = torch.zeros_like(share), torch.zeros_like(share)
         size = torch.zeros(len(share), 1)
-        for one in parts[: len(self.composition.parts)]:
-            lower.addcmul_(share, one.lower)
-            upper.addcmul_(share, one.upper)
+        for part, one in zip(self.composition.parts, parts, strict=False):
+            factor = share if part.averaged else torch.ones(1)
+            lower.addcmul_(factor, one.lower)
+            upper.addcmul_(factor, one.upper)
             size = size + one.size  # no share is above one
         weight = self.composition.name_weight
         if weight is not None:
@@ -81,8 +82,9 @@ class Blend:
 
 def share(composition: Composition, both_images: Bool[Tensor, "..."], dtype: torch.dtype) -> Float[Tensor, "..."]:
     """One over the number of averaged parts that a pair has (Eq. 25)."""
-    always = sum(not part.needs_image for part in composition.parts)
-    with_image, without = (1 / max(count, 1) for count in (len(composition.parts), always))
+    averaged = [part for part in composition.parts if part.averaged]
+    always = sum(not part.needs_image for part in averaged)
+    with_image, without = (1 / max(count, 1) for count in (len(averaged), always))
     return torch.where(both_images, torch.tensor(with_image, dtype=dtype), torch.tensor(without, dtype=dtype))
 
 

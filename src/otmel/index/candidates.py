@@ -142,8 +142,10 @@ class CandidateSearch:
         parts = [part for part in self.searcher.composition.parts if part.dense]
         if not parts:
             return np.zeros((len(askers), 1), np.float32)
-        vectors = torch.cat([part.dense * askers.dense[part.name] for part in parts], 1)
-        return (share(self.searcher.composition, askers.has_image, torch.float32).unsqueeze(1) * vectors).numpy()
+        shares = share(self.searcher.composition, askers.has_image, torch.float32).unsqueeze(1)
+        vectors = [part.dense * askers.dense[part.name] for part in parts]
+        weighed = [shares * own if part.averaged else own for part, own in zip(parts, vectors, strict=True)]
+        return torch.cat(weighed, 1).numpy()
 
 
 def _faiss(vectors: np.ndarray, settings: CandidateSettings) -> Any:

@@ -111,10 +111,10 @@ class EntityIndex:
         askers = Askers.of(mentions, self.composition)
         entries = self._searcher.entries(rows.tolist())
         parts, share = self._searcher.exact(self._searcher.meetings(askers), mention, entries)
-        averaged = len(self.composition.parts)
-        added = [share * row for row in parts[:averaged]]
+        named = zip(self.composition.parts, parts, strict=False)
+        added = [share * row if part.averaged else row for part, row in named]
         if self.composition.name_weight is not None:
-            added.append(self.composition.name_weight * parts[averaged])
+            added.append(self.composition.name_weight * parts[-1])
         return torch.stack(added)
 
 

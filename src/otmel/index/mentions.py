@@ -33,7 +33,9 @@ class Askers:
     @staticmethod
     def of(mentions: State, composition: Composition) -> Askers:
         """The mentions of a state."""
-        dense = {part.name: mentions.dense[part.name].detach().float().cpu() for part in composition.parts}
+        dense = {
+            part.name: mentions.dense[part.name].detach().float().cpu() for part in composition.parts if part.dense
+        }
         senders = {}
         for part in composition.late:
             late = mentions.late[part.name]

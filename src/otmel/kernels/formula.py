@@ -119,7 +119,7 @@ def _transport_title(transport: Transport) -> str:
         text
         for text, there in (
             ("relaxed ({:g}, {:g})".format(*solver.relax), solver.relax != (1, 1)),
-            (f"null key {transport.threshold}", transport.threshold is not None),
+            (f"null key {transport.threshold or 0:g}", transport.threshold is not None),
             ("learned marginals", transport.marginals == "learned"),
         )
         if there

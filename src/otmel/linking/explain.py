@@ -19,6 +19,7 @@ from otmel.models.base import Scores, Side, State
 from otmel.models.bundle import Bundle
 from otmel.models.composition import Part as ScorePart
 from otmel.models.fusion import Direction, fusion_plan
+from otmel.models.interaction import LateInteraction
 from otmel.models.model import LinkerModel
 from otmel.models.name_rows import NameRows, entity_names, mention_names
 from otmel.models.otmel import OTMEL
@@ -130,8 +131,10 @@ def _terms(model: LinkerModel, mention: State, entity: State, part: ScorePart) -
         dense = mention.dense[name].double() @ entity.dense[name].double().T
         terms.append(("dense: [CLS] · [CLS]" if part.late else "dense", _value(dense), part.dense))
     if part.late:
-        late, _ = model.late_term(name)(mention.late[name], entity.late[name])
-        terms.append(("late: transported · [CLS]", _value(late), part.late))
+        term = model.late_term(name)
+        late, _ = term(mention.late[name], entity.late[name])
+        called = "late: matched tokens" if isinstance(term, LateInteraction) else "late: transported · [CLS]"
+        terms.append((called, _value(late), part.late))
     return terms
 
 
@@ -146,13 +149,13 @@ def _plans(model: OTMEL, mention: Half, entity: Half) -> list[TokenPlan]:
             if all(map(len, sides)):
                 plan = fusion_plan(model.fusion, half.views, direction)
                 plans.append(_token_plan("F", model.settings.fusion, sides, plan))
-    modalities: dict[str, Modality] = {"T": "text", "V": "image"}
+    modalities: dict[str, Modality] = {"T": "text", "V": "image", "LT": "text", "LV": "image"}
     for part, modality in modalities.items():
         sides = entity.axis(modality), mention.axis(modality)
-        if part in model.matching and all(map(len, sides)):
-            assert model.settings.matching is not None
-            plan = model.late_term(part).plan(mention.state.late[part], entity.state.late[part])
-            plans.append(_token_plan(part, model.settings.matching, sides, plan))
+        if part in mention.state.late and all(map(len, sides)):
+            term = model.late_term(part)
+            plan = term.plan(mention.state.late[part], entity.state.late[part])
+            plans.append(_token_plan(part, term.assignment, sides, plan))
     return plans
 
 

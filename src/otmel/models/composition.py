@@ -1,9 +1,11 @@
 """What a model's score is made of, as a value: all that an index needs to know of a model.
 
-    total(m, e) = share · Σ_X [ dense_X · ⟨x_m, x_e⟩ + late_X · late_X(m, e) ]  +  name_weight · N(m, e)
+    total(m, e) = share · Σ_X S_X(m, e)  +  Σ_Y S_Y(m, e)  +  name_weight · N(m, e)
+    S_X(m, e) = dense_X · ⟨x_m, x_e⟩ + late_X · late_X(m, e)
 
-``share`` is one over the number of parts that the pair has (Eq. 25): a part that needs images is missing where either
-side has none. ``late_X`` is what a kernel computes from both sides' tokens (``otmel.kernels``), ``N`` the name match.
+``share`` is one over the number of averaged parts ``X`` that the pair has (Eq. 25): a part that needs images is missing
+where either side has none. Parts ``Y`` beyond the paper's are added as they are, so that they change no other's share.
+``late_X`` is what a kernel computes from both sides' tokens (``otmel.kernels``), ``N`` the name match.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ class Part:
         late: factor of its late term; 0 where it has none.
         formula: the late term.
         needs_image: whether both sides must have an image.
+        averaged: whether it counts in the mean of Eq. 25; else it is added to it.
     """
 
     name: str
@@ -31,6 +34,7 @@ class Part:
     late: float = 0.0
     formula: Formula | None = None
     needs_image: bool = False
+    averaged: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +42,7 @@ class Composition:
     """A whole score.
 
     Attributes:
-        parts: the parts that are averaged, in the order of summation.
+        parts: all parts but N, in the order of summation.
         name_weight: weight of the name match N; ``None`` where the model has none.
     """
 

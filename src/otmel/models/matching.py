@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -10,11 +12,33 @@ from torch.utils.checkpoint import checkpoint
 from otmel.kernels.formula import Affine, Formula
 from otmel.models.base import LateState
 from otmel.models.settings import ModelSettings
-from otmel.ot import Correlation, LearnedPool, Plan, Sides
+from otmel.ot import Assignment, Correlation, LearnedPool, Plan, Sides
 from otmel.ot.pool import WeightedPool, is_weighted
 
 PAIR_ELEMENTS = 12_000_000
 """Plan entries worked on at once in training; larger tiles are cut by mention and recomputed in the backward pass."""
+
+
+Scored = tuple[Float[Tensor, "M E"], Tensor | None]
+
+
+def by_tile(tile: Callable[[LateState, LateState], Scored], mentions: LateState, entities: LateState) -> Scored:
+    """``tile`` of all pairs, some mentions at a time where their plans are too large."""
+    per_mention = len(entities) * entities.mask.shape[1] * mentions.mask.shape[1]
+    step = max(1, PAIR_ELEMENTS // max(per_mention, 1))
+    if step >= len(mentions):
+        return tile(mentions, entities)
+    late, auxiliary = [], []
+    for start in range(0, len(mentions), step):
+        chunk = mentions[start : start + step]
+        if torch.is_grad_enabled():
+            scores, loss = checkpoint(tile, chunk, entities, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
+        else:
+            scores, loss = tile(chunk, entities)
+        late.append(scores)
+        auxiliary.append(None if loss is None else loss * (len(chunk) / len(mentions)))
+    losses = [loss for loss in auxiliary if loss is not None]
+    return torch.cat(late), torch.stack(losses).sum() if losses else None
 
 
 class Matching(nn.Module):
@@ -28,6 +52,11 @@ class Matching(nn.Module):
         self.pool = settings.pool.build(settings.hidden)
         self.direct = is_weighted(self.pool) and not settings.shape.layer_norm
 
+    @property
+    def assignment(self) -> Assignment:
+        """Who receives how much from whom."""
+        return self.correlation.assignment
+
     def entity(self, tokens: Tensor, mask: Bool[Tensor, "E L"], cls: Float[Tensor, "E d"]) -> LateState:
         """``Q = T_e W_q`` and ``t_e``: all that an entity brings."""
         return LateState(tokens=self.correlation.query(tokens), mask=mask, target=cls)
@@ -38,21 +67,7 @@ class Matching(nn.Module):
 
     def forward(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
         """``ψ(ḡ_m, t_e)`` for every pair (Eq. 19–23), and the auxiliary loss averaged over the pairs."""
-        per_mention = len(entities) * entities.mask.shape[1] * mentions.mask.shape[1]
-        step = max(1, PAIR_ELEMENTS // max(per_mention, 1))
-        if step >= len(mentions):
-            return self._tile(mentions, entities)
-        late, auxiliary = [], []
-        for start in range(0, len(mentions), step):
-            chunk = mentions[start : start + step]
-            if torch.is_grad_enabled():
-                scores, loss = checkpoint(self._tile, chunk, entities, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
-            else:
-                scores, loss = self._tile(chunk, entities)
-            late.append(scores)
-            auxiliary.append(None if loss is None else loss * (len(chunk) / len(mentions)))
-        losses = [loss for loss in auxiliary if loss is not None]
-        return torch.cat(late), torch.stack(losses).sum() if losses else None
+        return by_tile(self._tile, mentions, entities)
 
     def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
         assert mentions.values is not None
@@ -99,6 +114,7 @@ class Matching(nn.Module):
             norm=_affine(self.correlation.norm),
             direction=self.pool.direction.detach().float().cpu() if isinstance(pool, LearnedPool) else None,  # pyright: ignore[reportAttributeAccessIssue,reportCallIssue]
             pool_norm=_affine(getattr(self.pool, "norm", None)),
+            marginals=self.correlation.settled_marginals,
         )
 
     def plan(self, mention: LateState, entity: LateState) -> Plan:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import PretrainedConfig, PreTrainedModel
 
 from otmel.encoders import TwoTowerEncoder, Widths, build_encoder
+from otmel.inputs import InputProcessor
 from otmel.kernels.formula import Formula
 from otmel.models.base import LateState, Scores, Side, State
 from otmel.models.composition import Composition, Part
@@ -74,8 +75,9 @@ class LateTerm(Protocol):
 class LinkerModel(PreTrainedModel):
     """Base of all systems.
 
-    A part that a pair cannot have, because an image is missing, drops out of that pair's mean (Eq. 25). N, the name
-    match, is added with a learned weight where the settings ask for it.
+    A part that a pair cannot have, because an image is missing, drops out of that pair's mean (Eq. 25). Parts that are
+    not averaged are added to the mean as they are, and so is N, the name match, with a learned weight, where the
+    settings ask for it.
 
     A subclass makes its layers in ``__init__``, ends it with ``self.post_init()``, and implements ``encode`` and
     ``parts``; with late terms ``late_term`` too. One that looks again at the best entities of a search sets
@@ -97,6 +99,9 @@ class LinkerModel(PreTrainedModel):
         self.widths = Widths(**config.widths)
         self.name_weight = nn.Parameter(torch.tensor(1.0)) if self.settings.name_match else None
 
+    def prepare(self, processor: InputProcessor) -> None:
+        """Called once on a new model, before it is trained: what it must know of the tokenizer, kept in its buffers."""
+
     @abstractmethod
     def encode(self, side: Side, *, receives: bool) -> Encoded:
         """The state of one side: entities receive, mentions send."""
@@ -104,11 +109,15 @@ class LinkerModel(PreTrainedModel):
     @property
     @abstractmethod
     def parts(self) -> tuple[Part, ...]:
-        """The parts that are averaged, without their formulas: cheap, for training asks at every step."""
+        """All parts but N, without their formulas: cheap, for training asks at every step."""
 
     def late_term(self, part: str) -> LateTerm:
         """The late term of a part. Raises ``KeyError`` where it has none."""
         raise KeyError(part)
+
+    def late_factor(self, part: str) -> float:
+        """What a part's late term does to its formula's number: a learned weight, where it has one."""
+        return 1.0
 
     @property
     def second_stage(self) -> int:
@@ -195,10 +204,12 @@ class LinkerModel(PreTrainedModel):
 
     def composition(self) -> Composition:
         """The score as a value."""
-        parts = [
-            replace(part, formula=self.late_term(part.name).formula()) if part.late else part for part in self.parts
-        ]
+        parts = [self._with_formula(part) if part.late else part for part in self.parts]
         return Composition(tuple(parts), None if self.name_weight is None else float(self.name_weight.detach()))
+
+    def _with_formula(self, part: Part) -> Part:
+        name = part.name
+        return replace(part, late=part.late * self.late_factor(name), formula=self.late_term(name).formula())
 
     def score(self, mentions: State, entities: State) -> Scores:
         """The score of every pair."""
@@ -224,11 +235,12 @@ class LinkerModel(PreTrainedModel):
         return Scores(total, parts, share), summed(*auxiliary)
 
     def _shares(self, mentions: State, entities: State) -> dict[str, Tensor]:
-        """One over the number of parts a pair has (Eq. 25)."""
+        """One over the number of averaged parts a pair has (Eq. 25), and one for all others it has."""
         both = (mentions.has_image.unsqueeze(1) & entities.has_image.unsqueeze(0)).to(self.dtype)
         has = {part.name: both if part.needs_image else torch.ones_like(both) for part in self.parts}
-        count = torch.stack(list(has.values())).sum(0).clamp_min(1)
-        return {part: present / count for part, present in has.items()}
+        averaged = [has[part.name] for part in self.parts if part.averaged]
+        count = torch.stack([torch.zeros_like(both), *averaged]).sum(0).clamp_min(1)
+        return {part.name: has[part.name] / count if part.averaged else has[part.name] for part in self.parts}
 
 
 def summed(*losses: Tensor | None) -> Tensor | None:

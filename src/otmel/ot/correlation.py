@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from otmel.ot.assignment import Assignment, Attention, Distilled, Transport
-from otmel.ot.cost import Layout, Sides
+from otmel.ot.cost import Layout, Marginals, Sides
 from otmel.ot.learned import Adjustment
 from otmel.ot.transport import Plan
 from otmel.settings import Settings
@@ -110,3 +110,8 @@ class Correlation(nn.Module):
         if self.adjustment is None or isinstance(self.assignment, Attention):
             return self.assignment
         return self.assignment.settled(self.adjustment.numbers)
+
+    @property
+    def settled_marginals(self) -> Marginals | None:
+        """The directions of learned marginals as kernels take them; ``None`` where they are uniform."""
+        return None if self.adjustment is None else self.adjustment.settled_marginals

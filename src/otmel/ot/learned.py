@@ -61,3 +61,10 @@ class Adjustment(nn.Module):
     def marginals(self) -> Marginals | None:
         """The learned directions, where there are any."""
         return None if self.rows is None or self.columns is None else Marginals(self.rows, self.columns)
+
+    @property
+    def settled_marginals(self) -> Marginals | None:
+        """The same in float32 on the CPU, without gradients."""
+        if self.rows is None or self.columns is None:
+            return None
+        return Marginals(*(direction.detach().float().cpu() for direction in (self.rows, self.columns)))
