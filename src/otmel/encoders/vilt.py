@@ -19,7 +19,7 @@ class ViltEncoder(TwoTowerEncoder):
 
     The text's tokens have seen the image's and the other way round. The text's summary is the output of the joint
     [CLS], which comes first (``pooled``: through the model's own pooler), the image's that of its own class token.
-    Rows without an image read the text alone. ViLT was trained with one segment, so names and contexts share it.
+    Rows without an image read the text alone. Names and contexts share one segment, as a choice of ours.
 
     Every patch is read, in the order of rows: transformers' own embedding draws them at random.
     """

@@ -21,6 +21,7 @@ and images of the batch stand for the queue of past ones; ``α`` is not raised s
 fused output (masked words, image–text matching) are left out, linking itself trains it. Two layers of width ``hidden``
 from random weights by default, not BERT's last six. The text begins with the tower's summary, for BERT its [CLS] once
 more. ``τ`` is kept in [0.001, 0.5], as a choice of ours. Where an image is missing, cross-attention adds nothing.
+The paper itself could not be checked: its sections and equations are given as we know them.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ Other than in the paper: two layers of width ``hidden`` by default, not six of 7
 for METER's own come from pretraining on image captions; without that pretraining's tasks (masked words and image–text
 matching). Each sequence begins with the tower's summary, which for RoBERTa and CLIP's vision tower is their first token
 once more. Where an image is missing the text's cross-attention adds nothing, and ``p_y`` is zero.
+The paper itself could not be checked: its sections and equations are given as we know them.
 """
 
 from __future__ import annotations

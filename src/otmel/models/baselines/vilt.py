@@ -7,7 +7,7 @@ patches, each with its position and modality), ``D`` layers of pre-norm self-att
 train.
 
 Where an image is missing the transformer reads the text alone. Other than in the paper, images are scaled to a square
-(see ``otmel.encoders.vilt``).
+(see ``otmel.encoders.vilt``). The paper could not be checked: its sections and equations are given as we know them.
 """
 
 from __future__ import annotations
