@@ -51,13 +51,13 @@ def states(term, seed=0):
     return term.mention(tokens[0], masks[0]), term.entity(tokens[1], masks[1])
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_it_is_the_sum_over_pairs_of_tokens(name):
     term = term_of(name)
     mentions, entities = states(term)
     plan = term.plan(mentions, entities).matrix
-    with torch.no_grad():
-        late, auxiliary = term(mentions, entities)
+    late, auxiliary = term(mentions, entities)
     assert auxiliary is None
     for m in range(4):
         for e in range(5):
@@ -70,6 +70,7 @@ def test_it_is_the_sum_over_pairs_of_tokens(name):
             assert late[m, e].item() == pytest.approx(float(term.weight) * total, abs=1e-12)
 
 
+@torch.no_grad()
 @pytest.mark.parametrize("name", ASSIGNMENTS)
 def test_its_formula_times_its_weight_is_what_kernels_score(name):
     term = term_of(name)
