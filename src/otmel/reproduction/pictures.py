@@ -43,11 +43,14 @@ def bars(what: Bars, path: Path) -> None:
             for place, ((label, points), colour) in enumerate(zip(series.items(), COLOURS, strict=False)):
                 left = [row + (place - (len(series) - 1) / 2) * width for row in range(len(points))]
                 heights, spreads = [point[0] for point in points], [point[1] for point in points]
-                axes.bar(left, heights, 0.92 * width, yerr=spreads, color=colour, label=label, capsize=2)
+                axes.bar(left, heights, 0.92 * width, color=colour, label=label)
+                if any(spreads):
+                    axes.errorbar(left, heights, spreads, fmt="none", color="0.2", capsize=2)
             axes.set_xticks(range(len(what.labels)), what.labels)
             finish(axes, name)
-        panels[0].legend(frameon=False, fontsize=8)
-        figure.suptitle(what.title, fontsize=10)
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=len(labels), frameon=False, fontsize=8)
+        figure.suptitle(what.title, fontsize=10, x=0.02, ha="left")
 
 
 def finish(axes: Any, vertical: str, horizontal: str = "") -> None:

@@ -84,6 +84,7 @@ def _said(on: OnData, mention: Mention, told: dict[str, Explanation]) -> str:
 def _draw(told: dict[str, Explanation], path: Path) -> None:
     plans = {label: one.plan("F", "mention", "text") for label, one in told.items()}
     shown = {label: plan for label, plan in plans.items() if plan is not None}
+    highest = max([2.0, *(float(plan.lift.max()) for plan in shown.values())])
     first = next(iter(told.values()))
     words = max((len(plan.rows) for plan in shown.values()), default=4)
     with drawing(), drawn(path, (2.2 + 5.2 * len(shown), 1.2 + 0.14 * words)) as figure:
@@ -93,4 +94,5 @@ def _draw(told: dict[str, Explanation], path: Path) -> None:
             place = 1 + 2 * number
             cell = 4.2 / len(plan.columns), 0.14
             shades = show_matrix(axes[place], plan, f"({'ab'[number]}) {label}: {plan.kind}, {plan.name}", cell)
+            shades.set_clim(0, highest)  # one scale for both: they are there to be compared
             show_colours(axes[place + 1], shades)
