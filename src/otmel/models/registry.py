@@ -11,7 +11,22 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder, Widths
 from otmel.errors import CheckpointError, ConfigurationError, nearest
-from otmel.models.baselines import albef, bert, clip, drin, gemel, ghmfc, meter, mimic, roberta, velml, vilt
+from otmel.models.baselines import (
+    albef,
+    bert,
+    blink,
+    clip,
+    drin,
+    dzmned,
+    gemel,
+    ghmfc,
+    jmel,
+    meter,
+    mimic,
+    roberta,
+    velml,
+    vilt,
+)
 from otmel.models.model import LinkerConfig, LinkerModel, config_of
 from otmel.models.otmel import OTMEL
 from otmel.models.settings import ModelSettings
@@ -35,12 +50,15 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
     {
         one.name: one
         for one in (
+            blink.SYSTEM,
             bert.SYSTEM,
             roberta.SYSTEM,
             clip.SYSTEM,
             vilt.SYSTEM,
             albef.SYSTEM,
             meter.SYSTEM,
+            dzmned.SYSTEM,
+            jmel.SYSTEM,
             velml.SYSTEM,
             ghmfc.SYSTEM,
             mimic.SYSTEM,
@@ -52,12 +70,15 @@ SYSTEMS: Mapping[str, System] = MappingProxyType(
 )
 
 AnySettings = Annotated[
-    bert.BertSettings
+    blink.BlinkSettings
+    | bert.BertSettings
     | roberta.RobertaSettings
     | clip.ClipSettings
     | vilt.ViltSettings
     | albef.AlbefSettings
     | meter.MeterSettings
+    | dzmned.DzmnedSettings
+    | jmel.JmelSettings
     | velml.VelmlSettings
     | ghmfc.GhmfcSettings
     | mimic.MimicSettings

@@ -68,6 +68,7 @@ def train(
         encoder, processor = load_encoder(settings.encoder, settings=settings.inputs, cls=settings.model.cls)
     vectorizer = NameVectorizer.fit(name for entity in dataset.graph for name in names_of(entity))
     model = _model(settings, encoder)
+    model.prepare(processor)
     material = prepared(dataset, settings, (model, processor, vectorizer), say, features)
     _steps_per_epoch(len(material.train), settings)
     claim(out, record)
