@@ -43,7 +43,7 @@ def matrices(found: Collected, say: Say) -> Part:
             notes += [] if on.absent else [f"{on.data.name}: two rows are needed, one to stand beside the other"]
             continue
         told = {row.label: _explained(on, row, mention) for row in on.rows}
-        values[on.data.name] = {label: one.as_json() for label, one in told.items()}
+        values[on.data.name] = {"mention": mention.id, "plans": {label: _drawn(one) for label, one in told.items()}}
         pictures[f"figure4-{on.data.name}"] = partial(_draw, told)
         notes.append(_said(on, mention, told))
     return Part((), values, pictures, tuple(notes))
@@ -69,6 +69,12 @@ def _explained(on: OnData, row: Row, mention: Mention) -> Explanation:
     result = on.rows[row][0].result
     origin = {"model": result.system.hash or "", "graph": graph.snapshot, "notes": ()}
     return explained(Bundle.load(run.folder), mention, graph.entity(mention.answer or ""), origin)
+
+
+def _drawn(explanation: Explanation) -> dict[str, Any] | None:
+    """The plan that is drawn, as plain values; ``None`` where the model has no fusion."""
+    plan = explanation.plan("F", "mention", "text")
+    return None if plan is None else plan.as_json()
 
 
 def _said(on: OnData, mention: Mention, told: dict[str, Explanation]) -> str:

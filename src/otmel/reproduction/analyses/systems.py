@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from otmel.evaluation.grid import NO_VALUE, Grid
@@ -99,6 +100,7 @@ def _values(on: OnData, rows: Sequence[Row], measures: Sequence[str]) -> dict[st
         evaluations = on.rows.get(row, ())
         if evaluations:
             settings = on.runs[row][0].settings.model_dump(mode="json")
+            settings["encoder"] = Path(str(settings["encoder"])).name  # where it lay says nothing elsewhere
             systems[row.label] = {
                 "measures": figures(evaluations, measures),
                 "runs": [provenance(evaluation) for evaluation in evaluations],
