@@ -29,8 +29,8 @@ HEADER = """# Results
 Written by `python scripts/results_page.py` from `docs/results/*.json`, which `otmel reproduce` wrote. Each section is a
 table or a figure of the paper (or an experiment of later work), measured here and printed beside the paper's own
 figures, with what differs from the paper and the command that runs it again. Ranks are over all entities, ties are
-realistic; a difference whose interval contains 0 is "not separated". Figures at the scale tiny are of small or generated
-data with small encoders: they show that everything runs and how the systems stand to each other *there*, not what the
+realistic; a difference whose interval contains 0 is "not separated". Figures at the scale tiny are of small or
+generated data with small encoders: they show that everything runs and how the systems stand to each other *there*, not what the
 paper's data would give.
 """
 
