@@ -153,6 +153,34 @@ def tiny_run(tiny_dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture(scope="session")
+def gemel_run(tiny_run: Path, tiny_dataset_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder of the generative system over the tiny data set, all weights random. Read only."""
+    import torch
+
+    from otmel.encoders import wrapped
+    from otmel.encoders.tiny_causal import small_causal
+    from otmel.models.bundle import Bundle
+    from otmel.models.registry import new_model
+    from otmel.training.settings import preset
+
+    tiny = Bundle.load(tiny_run)
+    assert tiny.model.encoder is not None
+    assert tiny.processor is not None
+    settings = preset("default", system_name="gemel")
+    settings = settings.model_copy(
+        update={"model": settings.model.model_copy(update={"hidden": 16}), "encoder": "tiny"}
+    )
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        encoder = wrapped(small_causal(tiny.model.encoder, tiny.processor))
+        model = new_model(settings.model, encoder=encoder)
+    record = {**tiny.record, "settings": settings.model_dump(mode="json"), "dataset_root": str(tiny_dataset_folder)}
+    folder = tmp_path_factory.mktemp("runs") / "gemel"
+    Bundle(model.eval(), tiny.processor, tiny.vectorizer, record).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A generated world of 16 people and 24 + 8 + 8 mentions, with captions: read only."""
     from otmel.data.world import WorldSettings, write_world

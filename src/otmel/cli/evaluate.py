@@ -141,12 +141,14 @@ def record_of(run: Path) -> dict[str, Any]:
     return record
 
 
-def dataset_of(run: Path, record: dict[str, Any], data: Path | None) -> Dataset:
+def dataset_of(run: Path, record: dict[str, Any], data: Path | None, verb: str = "evaluate") -> Dataset:
     """The data set that is named, or the run's own. Raises ``CheckpointError`` where neither is."""
     from otmel.data.datasets import load_dataset
 
     if data is None and record.get("dataset_root") is None:
-        raise CheckpointError("the run does not say where its data are", where=str(run), cure=f"name them: {run} DATA")
+        raise CheckpointError(
+            "the run does not say where its data are", where=str(run), cure=f"name them: otmel {verb} {run} DATA"
+        )
     return load_dataset(data or record["dataset_root"])
 
 

@@ -82,7 +82,7 @@ def generate(
     from otmel.models.bundle import Bundle
 
     record = record_of(run)
-    dataset = dataset_of(run, record, data)
+    dataset = dataset_of(run, record, data, "generate")
     warn_of_another_graph(record, dataset)
     bundle = Bundle.load(run)
     width = beams or getattr(bundle.model.settings, "beams", 1)

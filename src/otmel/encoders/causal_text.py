@@ -44,8 +44,9 @@ def separated(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     begin = str(tokenizer.bos_token or end)
     own = Tokenizer.from_str(backend.to_str())
     ids = sorted({(token, own.token_to_id(token)) for token in (begin, end)})
+    # A single text has no end: none that is not worded as a pair must look as if it were all name.
     own.post_processor = processors.TemplateProcessing(  # pyright: ignore[reportAttributeAccessIssue]
-        single=f"{begin} $A {end}", pair=f"{begin} $A {end} $B:1 {end}:1", special_tokens=ids
+        single=f"{begin} $A", pair=f"{begin} $A {end} $B:1 {end}:1", special_tokens=ids
     )
     tokens = {f"{kind}_token": getattr(tokenizer, f"{kind}_token") for kind in SPECIAL}
     return PreTrainedTokenizerFast(

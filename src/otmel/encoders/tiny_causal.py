@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPVisionModel, GPT2Config, GPT2LMHeadModel, PreTrainedModel
+from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedModel
 
 from otmel.encoders.causal_model import CausalVisionModel
-from otmel.encoders.settings import TowerSettings
-from otmel.encoders.tiny import initialise, vision_config
 from otmel.encoders.towers import TwoTowerEncoder
 from otmel.inputs import InputProcessor
 from otmel.inputs.text import special_id
@@ -21,7 +19,7 @@ def small_causal(towers: TwoTowerEncoder, processor: InputProcessor) -> PreTrain
     """A GPT-2 of two layers in random weights, over the towers' own token embeddings, and their vision tower.
 
     Args:
-        towers: what is kept of it are the vision tower (where there is none, a new one) and the token embeddings.
+        towers: what is kept of them are the vision tower, if there is one, and the token embeddings.
         processor: whose tokenizer is written with; it needs a separator.
     """
     embeddings = weights_of(towers.text_tower)
@@ -41,7 +39,7 @@ def small_causal(towers: TwoTowerEncoder, processor: InputProcessor) -> PreTrain
     with torch.no_grad():
         weights_of(speaker).copy_(embeddings)
     speaker.config.sep_token_id = special_id(tokenizer, "sep")
-    return CausalVisionModel.of(speaker, towers.vision_tower or _vision(processor))
+    return CausalVisionModel.of(speaker, towers.vision_tower)
 
 
 def weights_of(model: PreTrainedModel) -> Tensor:
@@ -49,10 +47,3 @@ def weights_of(model: PreTrainedModel) -> Tensor:
     table = model.get_input_embeddings()
     assert isinstance(table, nn.Embedding)
     return table.weight
-
-
-def _vision(processor: InputProcessor) -> PreTrainedModel:
-    sizes = {"image_size": processor.image_shape[0], "patch_size": processor.patch_size or TowerSettings().patch_size}
-    model = CLIPVisionModel(vision_config(TowerSettings(**sizes)))
-    initialise(model)
-    return model
