@@ -30,8 +30,8 @@ Written by `python scripts/results_page.py` from `docs/results/*.json`, which `o
 table or a figure of the paper (or an experiment of later work), measured here and printed beside the paper's own
 figures, with what differs from the paper and the command that runs it again. Ranks are over all entities, ties are
 realistic; a difference whose interval contains 0 is "not separated". Figures at the scale tiny are of small or
-generated data with small encoders: they show that everything runs and how the systems stand to each other *there*, not what the
-paper's data would give.
+generated data with small encoders: they show that everything runs and how the systems stand to each other *there*, not
+what the paper's data would give.
 """
 
 

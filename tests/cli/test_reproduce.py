@@ -16,6 +16,8 @@ import pytest
 from otmel.cli.main import main
 
 SHORT = ("training.epochs=2", "training.batch_size=8", "training.evaluate_every=1", "training.hard_negatives=0")
+LONG = pytest.mark.timeout(1800)
+"""A dozen processes that each read torch first: a minute and more on a quiet machine, far more on a busy one."""
 ROWS = ("--only", "clip", "--only", "ot", "--seeds", "1")
 
 
@@ -62,11 +64,12 @@ def whole(tiny_world: Path, tiny_encoder: Path, tmp_path_factory: pytest.TempPat
     """A reproduction of two rows that nothing disturbed."""
     out = tmp_path_factory.mktemp("whole") / "out"
     with started(*words(tiny_world, tiny_encoder, out, "--json")) as process:
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=880)
     assert process.returncode == 0, said
     return out
 
 
+@LONG
 @pytest.mark.slow
 def test_two_systems_from_nothing_to_a_report(whole, tiny_world, tiny_encoder, capsys):
     values = measured(whole)
@@ -82,6 +85,7 @@ def test_two_systems_from_nothing_to_a_report(whole, tiny_world, tiny_encoder, c
     assert json.loads(capsys.readouterr().out)["values"] == values["values"]
 
 
+@LONG
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the child in /proc")
 def test_child_and_command_killed_it_ends_in_the_same_numbers(whole, tiny_world, tiny_encoder, tmp_path):
@@ -98,11 +102,12 @@ def test_child_and_command_killed_it_ends_in_the_same_numbers(whole, tiny_world,
     assert "1 of 2  world clip seed 0: failed:" in said
     assert "SIGKILL" in said
     with started(*line) as process:
-        said, _ = process.communicate(timeout=280)
+        said, _ = process.communicate(timeout=880)
     assert process.returncode == 0, said
     assert measured(out) == measured(whole)
 
 
+@LONG
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the child in /proc")
 def test_ctrl_c_stops_the_run_with_a_checkpoint_and_says_how_to_go_on(tiny_world, tiny_encoder, tmp_path):
