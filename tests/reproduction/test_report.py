@@ -6,18 +6,20 @@ import csv
 import json
 import shutil
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from otmel.data.mimic_layout import split_files
-from otmel.errors import ConfigurationError, DataError
+from otmel.errors import CheckpointError, ConfigurationError, DataError
 from otmel.evaluation.measures import MRR, Hit
 from otmel.reproduction.analyses import analysed
 from otmel.reproduction.analyses.objects import parts_of
 from otmel.reproduction.collected import NAME_MATCH, collected
 from otmel.reproduction.paper import TABLE1
 from otmel.reproduction.report import markdown, written
+from otmel.reproduction.reproduce import reproduce
 from otmel.reproduction.tables import chance
 
 
@@ -154,16 +156,21 @@ def test_overall_of_table_3_is_the_mean_over_both_parts(asked, finished):
     assert any("easy mentions" in note for note in values["notes"])
 
 
-def test_objects_that_nobody_counted_need_a_detector(asked, finished, tiny_folder):
+def test_what_the_data_lack_is_told_before_anything_is_trained(asked, tiny_folder):
     request = asked("table3", seeds=1, data=(tiny_folder,))
-    plan = finished(request)
     with pytest.raises(DataError) as fault:
-        report(request, plan)
+        reproduce(request, lambda _: None)
     assert "--detector" in (fault.value.cure or "")
+    with pytest.raises(CheckpointError, match="detector is not at hand"):
+        reproduce(replace(request, detector="/nowhere/yolos"), lambda _: None)
+    with pytest.raises(ConfigurationError, match="nobody") as unknown:
+        reproduce(asked("figure4", seeds=1, mention="nobody"), lambda _: None)
+    assert "test-" in (unknown.value.cure or "")
     shutil.rmtree(tiny_folder / "mention_image")
-    request = asked("table3", seeds=1, data=(tiny_folder,), out=request.out / "other")
-    with pytest.raises(DataError, match="has an image"):
-        report(request, finished(request))
+    for name in ("table3", "figure4"):
+        with pytest.raises(DataError, match="has an image"):
+            reproduce(asked(name, seeds=1, data=(tiny_folder,)), lambda _: None)
+    assert not (request.out / "runs").exists()
 
 
 def test_short_and_long_texts_are_all_texts(asked, finished):
@@ -233,9 +240,3 @@ def test_the_same_runs_give_the_same_report(asked, finished):
     first = {path.name: path.read_bytes() for path in report(request, plan).files}
     again = {path.name: path.read_bytes() for path in report(request, plan).files}
     assert first == again
-
-
-def test_an_unknown_mention_of_figure_4_has_a_cure(asked, finished):
-    request = asked("figure4", seeds=1, mention="nobody")
-    with pytest.raises(ConfigurationError, match="nobody"):
-        report(request, finished(request))

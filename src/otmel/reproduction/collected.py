@@ -38,7 +38,7 @@ class OnData:
     @property
     def mentions(self) -> tuple[Mention, ...]:
         """The measured mentions, in the order of the evaluations' rows."""
-        return self.data.loaded.split(self.data.split)
+        return self.data.mentions
 
     @property
     def task(self) -> Task:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from otmel.errors import TrainingError
 from otmel.models.bundle import RUN_FILE
-from otmel.reproduction.analyses import analysed
+from otmel.reproduction.analyses import analysed, check_needs
 from otmel.reproduction.collected import collected
 from otmel.reproduction.encoders import check_at_hand
 from otmel.reproduction.jobs import Job, Say, Workers, alone
@@ -34,6 +34,7 @@ def reproduce(request: Request, say: Say) -> Report:
         if any(data.dataset is None for data in plan.data):
             _required(workers, _worlds(plan))
             plan = planned(request)
+        check_needs(plan)
         check_at_hand({run.row.key: _encoder(run) for run in plan.runs if Path(_encoder(run)) not in _made(plan)})
         _required(workers, _towers(plan))
         for encoder in plan.encoders:

@@ -11,6 +11,7 @@ from typing import Any
 
 from otmel.data.dataset import Dataset
 from otmel.data.datasets import load_dataset, recognise
+from otmel.data.records import Mention
 from otmel.data.world_files import MARK
 from otmel.errors import ConfigurationError, DataError, nearest
 from otmel.reproduction.scale import Scale
@@ -112,6 +113,11 @@ class Data:
     def split(self) -> str:
         """What is measured: the test mentions, or the development mentions where the data have no others."""
         return "test" if self.dataset is None or self.dataset.splits.get("test") else "dev"
+
+    @property
+    def mentions(self) -> tuple[Mention, ...]:
+        """The mentions that are measured."""
+        return self.loaded.split(self.split)
 
     @property
     def benchmark(self) -> str | None:

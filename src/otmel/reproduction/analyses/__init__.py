@@ -9,6 +9,7 @@ from otmel.reproduction.analyses import counts, entropy, generative, length, mat
 from otmel.reproduction.collected import Collected
 from otmel.reproduction.jobs import Say
 from otmel.reproduction.part import Part
+from otmel.reproduction.plan import Plan
 from otmel.reproduction.report import Content
 
 ANALYSES: Mapping[str, Callable[[Collected, Say], Part]] = MappingProxyType(
@@ -25,6 +26,20 @@ ANALYSES: Mapping[str, Callable[[Collected, Say], Part]] = MappingProxyType(
         "length": length.length,
     }
 )
+
+
+def check_needs(plan: Plan) -> None:
+    """Make sure, before anything is trained, that the data have what the analysis needs beside the runs.
+
+    Raises:
+        DataError, CheckpointError, ConfigurationError: they lack it; says what to do.
+    """
+    analysis = plan.request.target.analysis
+    if analysis == "objects":
+        for data in plan.data:
+            objects.check_objects(plan.request, data)
+    elif analysis == "matrices":
+        matrices.check_mention(plan.request, plan.data)
 
 
 def analysed(found: Collected, say: Say) -> Content:

@@ -89,20 +89,21 @@ def _table(found: Collected, on: OnData, own: dict[str, Any]) -> Grid:
 
 
 def _draw(name: str, own: dict[str, Any], path: Path) -> None:
-    with drawn(path, (5.2, 3.6)) as figure:
-        axes = figure.subplots()
-        points = sorted(own.items(), key=lambda item: item[1]["entropy"]["mean"])
-        across = [point["entropy"]["mean"] for _, point in points]
-        names = list(points[0][1]["measures"])
-        for measure, colour in zip(names, COLOURS, strict=False):
+    """A panel for each measure; points in the order of their entropy, ε written above, on steps where it is crowded."""
+    points = sorted(own.items(), key=lambda item: item[1]["entropy"]["mean"])
+    across = [point["entropy"]["mean"] for _, point in points]
+    names = list(points[0][1]["measures"])
+    with drawn(path, (5.2, 1.2 + 1.7 * len(names))) as figure:
+        panels = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, measure, colour in zip(panels, names, COLOURS, strict=False):
             values = [point["measures"][measure] for _, point in points]
             heights = [100 * value["mean"] for value in values]
+            axes.plot(across, heights, "o-", color=colour)
             spreads = [100 * (value["deviation"] or 0) for value in values]
-            axes.errorbar(across, heights, spreads, fmt="o-", color=colour, label=measure, capsize=2)
-        for (label, _), place in zip(points, across, strict=True):
-            axes.annotate(
-                label, (place, 0.02), xycoords=("data", "axes fraction"), rotation=90, fontsize=7, color="0.4"
-            )
-        finish(axes, "%", "measured entropy H(Π), nats")
-        axes.set_title(name, fontsize=10)
-        axes.legend(frameon=False)
+            if any(spreads):
+                axes.errorbar(across, heights, spreads, fmt="none", color=colour, capsize=2)
+            finish(axes, f"{measure} %", "measured entropy H(Π), nats" if measure == names[-1] else "")
+        for step, ((label, _), place) in enumerate(zip(points, across, strict=True)):
+            above = (place, 1.03 + 0.12 * (step % 4))
+            panels[0].annotate(label, above, xycoords=("data", "axes fraction"), ha="center", fontsize=7, color="0.35")
+        figure.suptitle(name, fontsize=10, x=0.02, ha="left")

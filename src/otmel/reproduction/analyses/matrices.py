@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from otmel.reproduction.collected import Collected, OnData
 from otmel.reproduction.jobs import Say
 from otmel.reproduction.part import Draw, Part
 from otmel.reproduction.pictures import drawn
+from otmel.reproduction.request import Data, Request
 from otmel.reproduction.target import Row
 
 
@@ -24,18 +26,13 @@ def matrices(found: Collected, say: Say) -> Part:
     """A picture for each data set: the mention's image, and from which patches each word takes its part.
 
     Raises:
-        DataError: no measured mention has an image.
-        ConfigurationError: no data set has the mention that was asked for.
+        DataError, ConfigurationError: as ``check_mention``.
     """
+    check_mention(found.plan.request, found.plan.data)
     pictures: dict[str, Draw] = {}
     values: dict[str, Any] = {}
     notes: list[str] = []
     chosen = {on.data.name: _chosen(found, on) for on in found.data if len(on.rows) == 2}
-    wanted = found.plan.request.mention
-    if wanted is not None and not any(chosen.values()):
-        ids = [m.id for on in found.data for m in on.mentions if m.image is not None and m.id is not None]
-        problem = f"no measured mention with an image has the id {wanted!r}"
-        raise ConfigurationError(problem, where="--mention", cure=nearest(wanted, ids))
     for on in found.data:
         mention = chosen.get(on.data.name)
         if mention is None:
@@ -49,15 +46,34 @@ def matrices(found: Collected, say: Say) -> Part:
     return Part((), values, pictures, tuple(notes))
 
 
+def check_mention(request: Request, data: Sequence[Data]) -> None:
+    """Make sure that there is a mention to show.
+
+    Raises:
+        DataError: no measured mention of a data set has an image.
+        ConfigurationError: no data set has the mention that is asked for.
+    """
+    for one in data:
+        if not shown_mentions(one):
+            problem = f"no {one.split} mention of {one.name} has an image, and the matrices are of text and image"
+            raise DataError(problem, where=str(one.folder), cure="name a data set with images")
+    ids = [one.mentions[n].id or "" for one in data for n in shown_mentions(one)]
+    if request.mention is not None and request.mention not in ids:
+        problem = f"no measured mention with an image has the id {request.mention!r}"
+        raise ConfigurationError(problem, where="--mention", cure=nearest(request.mention, ids))
+
+
+def shown_mentions(data: Data) -> list[int]:
+    """The numbers of the measured mentions that have an image and an entity in the graph."""
+    graph = data.loaded.graph
+    return [n for n, m in enumerate(data.mentions) if m.image is not None and m.answer in graph]
+
+
 def _chosen(found: Collected, on: OnData) -> Mention | None:
     """The mention that is asked for; else the first with several objects that transport links right, attention not."""
-    wanted = found.plan.request.mention
-    seen = [n for n, m in enumerate(on.mentions) if m.image is not None and m.answer in on.data.loaded.graph]
+    wanted, seen = found.plan.request.mention, shown_mentions(on.data)
     if wanted is not None:
         return next((on.mentions[n] for n in seen if on.mentions[n].id == wanted), None)
-    if not seen:
-        problem = f"no {on.data.split} mention of {on.data.name} has an image, and the matrices are of text and image"
-        raise DataError(problem, where=str(on.data.folder), cure="name a data set with images")
     (attention, *_), (transport, *_) = on.rows.values()
     won = [n for n in seen if transport.ranks.realistic[n] == 1 < attention.ranks.realistic[n]]
     crowded = [n for n in won if (on.mentions[n].objects or 0) > 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,11 @@ from otmel.evaluation.grid import NO_VALUE, Grid
 from otmel.evaluation.measures import parse_measure
 from otmel.evaluation.slices import Slice, has_many_objects, has_single_object, is_easy
 from otmel.reproduction.collected import Collected, OnData
-from otmel.reproduction.detector import DETECTORS, counted
+from otmel.reproduction.detector import DETECTORS, counted, read_detector
 from otmel.reproduction.jobs import Say
 from otmel.reproduction.paper import outside_their_parts
 from otmel.reproduction.part import Part
+from otmel.reproduction.request import Data, Request
 from otmel.reproduction.tables import caption, of_ranks, remarks, shown, title
 
 PARTS: Mapping[str, Slice] = {
@@ -45,26 +47,42 @@ def with_objects(found: Collected, on: OnData, say: Say) -> tuple[Mention, ...]:
     """The measured mentions with their object counts: the detector's, or else the data's own.
 
     Raises:
-        DataError: there is no image, or nobody knows what is in the images.
+        DataError, CheckpointError: as ``check_objects``.
     """
-    mentions, name = on.mentions, found.plan.request.detector
+    request, mentions = found.plan.request, on.mentions
+    check_objects(request, on.data)
+    if request.detector is None:
+        return mentions
+    numbers = counted(request.detector, mentions, cache_of(request, on.data), say)
+    return tuple(replace(mention, objects=number) for mention, number in zip(mentions, numbers, strict=True))
+
+
+def check_objects(request: Request, data: Data) -> None:
+    """Make sure that the objects in the images of the measured mentions are known or can be counted.
+
+    Raises:
+        DataError: there is no image, or nobody knows what is in the images.
+        CheckpointError: the detector is not at hand.
+    """
+    mentions = data.mentions
     if not any(mention.image is not None for mention in mentions):
-        problem = f"no {on.data.split} mention of {on.data.name} has an image, and this counts the objects in images"
+        problem = f"no {data.split} mention of {data.name} has an image, and this counts the objects in images"
+        cure = "name a data set with images; table1 and table2 need none"
+        raise DataError(problem, where=str(data.folder), cure=cure)
+    if request.detector is not None and not cache_of(request, data).is_file():
+        read_detector(request.detector)
+    elif request.detector is None and not any(mention.objects is not None for mention in mentions):
         raise DataError(
-            problem, where=str(on.data.folder), cure="name a data set with images; tables 1 and 2 need none"
-        )
-    if name is not None:
-        cache = found.plan.request.out / "objects" / f"{on.data.name}-{on.data.split}.json"
-        numbers = counted(name, mentions, cache, say)
-        return tuple(replace(mention, objects=number) for mention, number in zip(mentions, numbers, strict=True))
-    if not any(mention.objects is not None for mention in mentions):
-        raise DataError(
-            f"nobody has counted the objects in the images of {on.data.name}",
-            where=str(on.data.folder),
+            f"nobody has counted the objects in the images of {data.name}",
+            where=str(data.folder),
             cure=f"name a detector: --detector {DETECTORS[0]} (or a folder); a generated world knows its objects: "
             "--scale tiny without --data; all targets but table3 run without a detector",
         )
-    return mentions
+
+
+def cache_of(request: Request, data: Data) -> Path:
+    """Where a detector's counts are kept."""
+    return request.out.resolve() / "objects" / f"{data.name}-{data.split}.json"
 
 
 def parts_of(on: OnData, mentions: tuple[Mention, ...], measures: tuple[str, ...]) -> dict[str, Any]:
