@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from otmel.encoders import Widths
 from otmel.models.base import Side
-from otmel.models.model import LinkerConfig
+from otmel.models.config import LinkerConfig
 from otmel.models.otmel import OTMEL
 from otmel.models.registry import new_model
 from otmel.models.settings import ModelSettings

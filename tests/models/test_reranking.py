@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from otmel.data.token_track import TokenTrackSettings, token_track
 from otmel.models.baselines.bert import BertSettings, TextBiEncoder
-from otmel.models.model import config_of
+from otmel.models.config import config_of
 from otmel.models.reranking import hardest, reranking_loss
 from otmel.models.token_track import feature_widths, features
 from otmel.objectives.total import TrainingBatch, total_loss

@@ -15,7 +15,8 @@ from otmel.encoders.loading import own_memory
 from otmel.errors import CheckpointError
 from otmel.inputs import InputProcessor
 from otmel.inputs.pretrained import quiet
-from otmel.models.model import LinkerConfig, LinkerModel
+from otmel.models.config import LinkerConfig
+from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer
 from otmel.models.registry import model_class
 from otmel.storage import atomic_path, atomic_write_json

@@ -9,47 +9,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import PretrainedConfig, PreTrainedModel
+from transformers import PreTrainedModel
 
 from otmel.encoders import TwoTowerEncoder, Widths, build_encoder
 from otmel.inputs import InputProcessor
 from otmel.kernels.formula import Formula
 from otmel.models.base import LateState, Scores, Side, State
 from otmel.models.composition import Composition, Part
+from otmel.models.config import LinkerConfig
 from otmel.models.name_rows import name_scores
 from otmel.models.reranking import hardest, reranking_loss
 from otmel.models.settings import SystemSettings
 from otmel.types import Views
-
-
-class LinkerConfig(PretrainedConfig):
-    """Configuration of any system in transformers' form.
-
-    Args:
-        settings: the system's settings as plain values; ``kind`` says which system.
-        widths: the encoder's widths (``Widths``) as plain values.
-        encoder: the encoder's transformers configuration, or ``None`` where ready features are given.
-    """
-
-    model_type = "otmel"
-
-    def __init__(
-        self,
-        settings: dict[str, Any] | None = None,
-        widths: dict[str, int] | None = None,
-        encoder: dict[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.settings = settings or {}
-        self.widths = widths or {"text": 64, "image": 64, "text_cls": 64, "image_cls": 64}
-        self.encoder = encoder
-        super().__init__(**kwargs)
 
 
 @dataclass(frozen=True)
@@ -247,15 +224,3 @@ def summed(*losses: Tensor | None) -> Tensor | None:
     """The sum of the losses that exist."""
     present = [loss for loss in losses if loss is not None]
     return torch.stack(present).sum() if present else None
-
-
-def config_of(settings: SystemSettings, encoder: TwoTowerEncoder | None, widths: Widths | None) -> LinkerConfig:
-    """The configuration of a system over a pretrained encoder, or over features of the given widths."""
-    if encoder is not None:
-        widths = encoder.widths
-    assert widths is not None, "give an encoder or the widths of ready features"
-    return LinkerConfig(
-        settings=settings.model_dump(mode="json"),
-        widths=asdict(widths),
-        encoder=None if encoder is None else encoder.config.to_dict(),
-    )

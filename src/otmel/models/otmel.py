@@ -7,10 +7,11 @@ from torch import Tensor, nn
 from otmel.encoders import TwoTowerEncoder
 from otmel.models.base import LateState, Side, State
 from otmel.models.composition import Part
+from otmel.models.config import LinkerConfig
 from otmel.models.fusion import Fusion
 from otmel.models.interaction import LateInteraction
 from otmel.models.matching import Matching
-from otmel.models.model import Encoded, LinkerConfig, LinkerModel
+from otmel.models.model import Encoded, LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.settings import ModelSettings
 from otmel.types import Elements, Views

@@ -27,7 +27,8 @@ from otmel.models.baselines import (
     velml,
     vilt,
 )
-from otmel.models.model import LinkerConfig, LinkerModel, config_of
+from otmel.models.config import LinkerConfig, config_of
+from otmel.models.model import LinkerModel
 from otmel.models.otmel import OTMEL
 from otmel.models.settings import ModelSettings
 from otmel.models.systems import System

@@ -13,7 +13,8 @@ from transformers import PretrainedConfig, PreTrainedModel
 from otmel.encoders import TwoTowerEncoder, build_encoder, load_encoder, save_encoder, wrapped
 from otmel.inputs import InputProcessor
 from otmel.inputs.pretrained import quiet
-from otmel.models.model import LinkerConfig, LinkerModel
+from otmel.models.config import LinkerConfig
+from otmel.models.model import LinkerModel
 from otmel.models.settings import SystemSettings
 
 

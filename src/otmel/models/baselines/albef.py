@@ -40,7 +40,8 @@ from otmel.encoders import TwoTowerEncoder
 from otmel.models.base import Side, State
 from otmel.models.baselines.cross import CrossLayer, FusionSettings, with_summary
 from otmel.models.composition import Part
-from otmel.models.model import Encoded, LinkerConfig, LinkerModel
+from otmel.models.config import LinkerConfig
+from otmel.models.model import Encoded, LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.systems import System
 from otmel.types import Views

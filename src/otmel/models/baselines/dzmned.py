@@ -37,7 +37,8 @@ from otmel.inputs import InputProcessor
 from otmel.models.base import Side, State
 from otmel.models.baselines.token_ids import Recurrent, TokenSettings, token_ids, vocabulary
 from otmel.models.composition import Part
-from otmel.models.model import Encoded, LinkerConfig, LinkerModel
+from otmel.models.config import LinkerConfig
+from otmel.models.model import Encoded, LinkerModel
 from otmel.models.systems import System
 
 CHARACTERS_PER_TOKEN = 12

@@ -43,7 +43,8 @@ from otmel.models.baselines.clip import LARGEST_SCALE
 from otmel.models.baselines.cross import Attention, FusionSettings
 from otmel.models.baselines.parts import averaged
 from otmel.models.composition import Part
-from otmel.models.model import Encoded, LinkerConfig, LinkerModel
+from otmel.models.config import LinkerConfig
+from otmel.models.model import Encoded, LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.systems import System
 from otmel.types import Elements

@@ -30,7 +30,8 @@ from otmel.encoders import TwoTowerEncoder
 from otmel.models.base import Side, State
 from otmel.models.baselines.token_ids import TokenSettings, embedded_mean, token_ids, vocabulary
 from otmel.models.composition import Part
-from otmel.models.model import Encoded, LinkerConfig, LinkerModel
+from otmel.models.config import LinkerConfig
+from otmel.models.model import Encoded, LinkerModel
 from otmel.models.systems import System
 from otmel.types import Views
 
