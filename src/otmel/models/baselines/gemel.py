@@ -2,7 +2,7 @@
 
 Shi, Xu, Hu, Zhang, Generative Multimodal Entity Linking, LREC-COLING 2024: both pretrained parts are frozen, a linear
 feature mapper turns the image into ``k`` visual tokens, and the language model writes the entity's name behind them and
-the mention, as GENRE does (De Cao et al., Autoregressive Entity Retrieval, ICLR 2021), letter for letter from a trie of
+the mention, as GENRE does (De Cao et al., Autoregressive Entity Retrieval, ICLR 2021), token by token along a trie of
 all names. As implemented:
 
     prompt(m)  = [W v_m]_1 … [W v_m]_k, E([CLS] m^n [SEP] m^c [END]), p_1 … p_q
@@ -15,8 +15,9 @@ The second stage's loss is ``−s(m, true name)``, under teacher forcing. Withou
 What differs, and why. The search here starts from one inner product, so ``rescore`` ranks its best entities by their
 names' likelihood; decoding over the whole trie is ``otmel.linking.generative`` (``otmel generate``). ``q`` learned
 vectors stand where GEMEL words a question and shows retrieved examples: their wording lies in no data set, and a prompt
-of frozen words could not be shared by models and languages. GEMEL's language model is larger (OPT-6.7B among others);
-any causal one loads by name. ``k``, ``q`` and the width of the beam are choices of ours.
+of frozen words could not be shared by models and languages. GEMEL's language models are far larger;
+any causal one loads by name. ``k``, ``q`` and the width of the beam are choices of ours: the paper's own values could
+not be checked.
 
 Entities of one name get one score to the last bit, whatever else tells them apart: that is the lexical ambiguity of
 App. G, which the ranks show as ties.
