@@ -1,8 +1,9 @@
 """Write ``docs/results.md`` and its pictures from the committed reproductions in ``docs/results``.
 
-    python scripts/results_page.py --take reproduction     copy the JSON of its reports to docs/results, then write
-    python scripts/results_page.py                         write page and pictures
-    python scripts/results_page.py --check                 fail when the page is out of date
+    python scripts/results_page.py --take reproduction             copy its reports to docs/results, then write the page
+    python scripts/results_page.py --take other --as congress      the same beside them, as table1@congress and so on
+    python scripts/results_page.py                                 write the page
+    python scripts/results_page.py --check                         fail when the page is out of date
 
 ``otmel reproduce`` makes the JSON; nothing on the page is typed by hand but its introduction.
 """
@@ -60,28 +61,28 @@ def read(folder: Path = RESULTS) -> Records:
     return dict(sorted(found.items(), key=lambda item: (order.index(item[1]["target"]), item[0])))
 
 
-def take(source: Path, folder: Path = RESULTS) -> list[str]:
-    """Copy every report in a reproduction's folder, with its pictures; the names of those that were taken."""
+def take(source: Path, folder: Path = RESULTS, suffix: str = "") -> list[str]:
+    """Copy every report in a reproduction's folder, with its pictures; the names under which they were taken."""
     taken = []
     for name in TARGETS:
         report = source / name / f"{name}.json"
         if report.is_file():
-            folder.mkdir(parents=True, exist_ok=True)
+            taken.append(f"{name}{suffix}")
+            (folder / taken[-1]).mkdir(parents=True, exist_ok=True)
             values = json.loads(report.read_text(encoding="utf-8"))
             text = json.dumps(values, ensure_ascii=False, indent=1)
-            (folder / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+            (folder / f"{taken[-1]}.json").write_text(text + "\n", encoding="utf-8")
             for picture in values["pictures"]:
-                (folder / name).mkdir(exist_ok=True)
-                shutil.copy(source / name / f"{picture}.svg", folder / name)
-            taken.append(name)
+                shutil.copy(source / name / f"{picture}.svg", folder / taken[-1])
     return taken
 
 
 def main(arguments: Sequence[str]) -> str | None:
     """Take, write or check; what is wrong, or ``None``."""
     if "--take" in arguments:
-        source = Path(arguments[list(arguments).index("--take") + 1])
-        if not take(source):
+        given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+        source = Path(given["--take"])
+        if not take(source, suffix=f"@{given['--as']}" if "--as" in given else ""):
             return f"{source} holds no report: otmel reproduce writes OUT/TARGET/TARGET.json"
     text = page(read())
     if "--check" in arguments:

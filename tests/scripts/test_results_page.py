@@ -53,6 +53,9 @@ def test_reports_are_taken_with_their_pictures_in_the_targets_order(script, tmp_
     assert script.take(tmp_path / "out", folder) == ["table2", "figure6"]
     assert list(script.read(folder)) == ["table2", "figure6"]
     assert (folder / "table2" / "plot.svg").is_file()
+    assert script.take(tmp_path / "out", folder, "@mine") == ["table2@mine", "figure6@mine"]
+    assert list(script.read(folder)) == ["table2", "table2@mine", "figure6", "figure6@mine"]
+    assert "](results/table2@mine/plot.svg)" in script.page(script.read(folder))
     (folder / "other.json").write_text("{}")
     with pytest.raises(SystemExit, match=r"other\.json"):
         script.read(folder)
