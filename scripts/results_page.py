@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -70,6 +71,9 @@ def take(source: Path, folder: Path = RESULTS, suffix: str = "") -> list[str]:
             taken.append(f"{name}{suffix}")
             (folder / taken[-1]).mkdir(parents=True, exist_ok=True)
             values = json.loads(report.read_text(encoding="utf-8"))
+            # Where folders lay on the machine that measured says nothing to a reader: their names do.
+            words = [Path(word).name if word.startswith("/") else word for word in shlex.split(values["command"])]
+            values["command"] = shlex.join(words)
             text = json.dumps(values, ensure_ascii=False, indent=1)
             (folder / f"{taken[-1]}.json").write_text(text + "\n", encoding="utf-8")
             for picture in values["pictures"]:

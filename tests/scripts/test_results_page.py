@@ -47,12 +47,15 @@ def test_every_report_is_a_section_with_figures_notes_and_command(script):
 def test_reports_are_taken_with_their_pictures_in_the_targets_order(script, tmp_path):
     for name in ("figure6", "table2"):
         (tmp_path / "out" / name).mkdir(parents=True)
-        (tmp_path / "out" / name / f"{name}.json").write_text(json.dumps(record(name, pictures=["plot"])))
+        (tmp_path / "out" / name / f"{name}.json").write_text(
+            json.dumps(record(name, pictures=["plot"], command=f"otmel reproduce {name} --data /a/world"))
+        )
         (tmp_path / "out" / name / "plot.svg").write_text("<svg/>")
     folder = tmp_path / "results"
     assert script.take(tmp_path / "out", folder) == ["table2", "figure6"]
     assert list(script.read(folder)) == ["table2", "figure6"]
     assert (folder / "table2" / "plot.svg").is_file()
+    assert script.read(folder)["table2"]["command"] == "otmel reproduce table2 --data world"
     assert script.take(tmp_path / "out", folder, "@mine") == ["table2@mine", "figure6@mine"]
     assert list(script.read(folder)) == ["table2", "table2@mine", "figure6", "figure6@mine"]
     assert "](results/table2@mine/plot.svg)" in script.page(script.read(folder))
