@@ -63,6 +63,8 @@ TINY = Scale(
         "preset default without part N: a form that trains in minutes, not the paper's setting",
         "systems over two towers have one pretrained on the data itself and kept frozen; a system whose encoder is of "
         "its own kind starts from random weights and trains them, which the paper's did not",
+        "BERT and RoBERTa differ in their published encoders alone: over the same small tower they are the same model "
+        "and give the same figures",
     ),
 )
 SCALES: Mapping[str, Scale] = MappingProxyType({scale.name: scale for scale in (FULL, TINY)})
