@@ -13,6 +13,7 @@ from typing import Protocol
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from otmel.kernels.formula import Formula
 from otmel.models.composition import Composition
 from otmel.models.name_rows import NameRows
 from otmel.types import Batch, TensorRecord, Views
@@ -96,4 +97,24 @@ class Scorer(Protocol):
 
     def composition(self) -> Composition:
         """What the score is made of: all that an index needs to know of the model."""
+        ...
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A state and the auxiliary loss that arose while it was made."""
+
+    state: State
+    auxiliary: Float[Tensor, ""] | None = None
+
+
+class LateTerm(Protocol):
+    """What computes a part's late term in training, and says it as a value for the kernels."""
+
+    def __call__(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
+        """The term of every pair, and an auxiliary loss."""
+        ...
+
+    def formula(self) -> Formula:
+        """The term as a value."""
         ...

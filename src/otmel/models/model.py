@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Protocol
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,34 +19,13 @@ from transformers import PreTrainedModel
 
 from otmel.encoders import TwoTowerEncoder, Widths, build_encoder
 from otmel.inputs import InputProcessor
-from otmel.kernels.formula import Formula
-from otmel.models.base import LateState, Scores, Side, State
+from otmel.models.base import Encoded, LateTerm, Scores, Side, State
 from otmel.models.composition import Composition, Part
 from otmel.models.config import LinkerConfig
 from otmel.models.name_rows import name_scores
 from otmel.models.reranking import hardest, reranking_loss
 from otmel.models.settings import SystemSettings
 from otmel.types import Views
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """A state and the auxiliary loss that arose while it was made."""
-
-    state: State
-    auxiliary: Float[Tensor, ""] | None = None
-
-
-class LateTerm(Protocol):
-    """What computes a part's late term in training, and says it as a value for the kernels."""
-
-    def __call__(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
-        """The term of every pair, and an auxiliary loss."""
-        ...
-
-    def formula(self) -> Formula:
-        """The term as a value."""
-        ...
 
 
 class LinkerModel(PreTrainedModel):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import LateState, Side, State
+from otmel.models.base import Encoded, LateState, Side, State
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
 from otmel.models.fusion import Fusion
 from otmel.models.interaction import LateInteraction
 from otmel.models.matching import Matching
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.settings import ModelSettings
 from otmel.types import Elements, Views

@@ -37,11 +37,11 @@ from torch.nn.functional import cross_entropy, kl_div, normalize
 from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.cross import CrossLayer, FusionSettings, with_summary
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.systems import System
 from otmel.types import Views

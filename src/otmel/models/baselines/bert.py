@@ -13,10 +13,10 @@ from torch import nn
 from transformers import BertConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 

@@ -36,11 +36,11 @@ from torch.nn.functional import normalize
 from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.clip import LARGEST_SCALE
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System

@@ -34,11 +34,11 @@ from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConf
 from otmel.encoders import TwoTowerEncoder
 from otmel.errors import ConfigurationError
 from otmel.inputs import InputProcessor
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.token_ids import Recurrent, TokenSettings, token_ids, vocabulary
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.systems import System
 
 CHARACTERS_PER_TOKEN = 12

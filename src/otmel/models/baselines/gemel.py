@@ -39,10 +39,10 @@ from otmel.encoders.causal_model import CausalVisionConfig
 from otmel.encoders.causal_text import names_of
 from otmel.encoders.tiny_causal import small_causal
 from otmel.errors import ConfigurationError
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 from otmel.types import Batch

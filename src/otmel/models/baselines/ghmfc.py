@@ -38,13 +38,13 @@ from torch.nn.functional import cross_entropy, normalize, pad
 from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.clip import LARGEST_SCALE
 from otmel.models.baselines.cross import Attention, FusionSettings
 from otmel.models.baselines.parts import averaged
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.systems import System
 from otmel.types import Elements

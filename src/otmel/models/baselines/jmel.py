@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.token_ids import TokenSettings, embedded_mean, token_ids, vocabulary
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.systems import System
 from otmel.types import Views
 

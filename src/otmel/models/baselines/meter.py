@@ -25,12 +25,12 @@ from torch import nn
 from transformers import CLIPVisionConfig, PretrainedConfig, VisionTextDualEncoderConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.cross import CrossLayer, FusionSettings, with_summary
 from otmel.models.baselines.roberta import published as roberta
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.systems import System
 

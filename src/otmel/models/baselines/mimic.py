@@ -40,12 +40,12 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder
 from otmel.kernels.formula import Formula
-from otmel.models.base import LateState, Side, State
+from otmel.models.base import Encoded, LateState, LateTerm, Side, State
 from otmel.models.baselines.parts import affine, averaged
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
 from otmel.models.matching import Matching
-from otmel.models.model import Encoded, LateTerm, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.projection import Projection
 from otmel.models.settings import ModelSettings, SystemSettings
 from otmel.models.systems import System

@@ -26,10 +26,10 @@ from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConf
 from otmel.encoders import TwoTowerEncoder
 from otmel.encoders.vgg import VggConfig, VggModel
 from otmel.inputs import InputProcessor
-from otmel.models.base import Side, State
+from otmel.models.base import Encoded, Side, State
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import Encoded, LinkerModel
+from otmel.models.model import LinkerModel
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 from otmel.ot.numerics import far
