@@ -89,3 +89,18 @@ def test_time_is_measured_of_every_way(asked, with_weights):
     made = report(request, plan).as_json()
     assert [row[0] for row in made["tables"][0]["rows"]] == ["ATT", "OT-MEL (OT)"]
     assert any("load" in note for note in made["notes"])
+
+
+def test_table_7_writes_names_once_and_counts_them_by_three_rules(asked, finished, gemel_run: Path, monkeypatch):
+    request = asked("table7", seeds=1, only=("gemel",))
+    plan = finished(request)
+    left_out = shutil.ignore_patterns(RUN_FILE, "checkpoints", "eval-*")
+    for run in plan.runs:
+        shutil.copytree(gemel_run, run.folder, dirs_exist_ok=True, ignore=left_out)
+    made = report(request, plan)
+    (told,) = made.as_json()["values"]["world"]["written"]["GEMEL"]
+    assert set(told["H@1"]) == {"name", "chance", "first stage"}
+    assert told["H@1"]["chance"] <= told["H@1"]["name"]
+    assert any("names written over the trie" in grid["title"] for grid in made.as_json()["tables"])
+    monkeypatch.setattr("otmel.reproduction.analyses.generative.generation", lambda *_, **__: pytest.fail("twice"))
+    assert report(request, plan).as_json()["values"]["world"]["written"] == {"GEMEL": [told]}
