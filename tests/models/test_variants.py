@@ -107,5 +107,5 @@ def test_a_detached_plan_without_a_residual_is_refused(name):
 
 
 def test_without_fusion_and_matching_there_is_no_model():
-    with pytest.raises(ConfigurationError, match="at least one of fusion and matching"):
+    with pytest.raises(ConfigurationError, match="at least one of fusion, matching and interaction"):
         overridden(ModelSettings(), ["fusion=null", "matching=null"])
