@@ -229,3 +229,20 @@ def test_a_model_without_vision_says_that_it_looks_at_no_image(linker: Linker, t
     assert [plan.part for plan in explanation.plans] == ["T"]
     assert explanation.images == {}
     assert explanation.notes == (NO_VISION,)
+
+
+def test_a_second_stage_orders_the_best_and_given_candidates_alike(gemel_run: Path, tiny: Dataset) -> None:
+    linker = Linker.load(gemel_run, tiny.graph)
+    mention = tiny.split("dev")[0]
+    (link,) = linker.link(mention, k=12)
+    assert link.certificate is not None
+    assert link.certificate.again == 12
+    scores = {candidate.id: candidate.score for candidate in link.candidates}
+    assert list(scores.values()) == sorted(scores.values(), reverse=True)
+    assert all(candidate.parts == {"second stage": candidate.score} for candidate in link.candidates)
+    chosen = replace(mention, candidates=tuple(scores)[5:8])
+    (given,) = linker.link(chosen, given_candidates=True)
+    assert [candidate.id for candidate in given.candidates] == list(chosen.candidates)
+    assert [candidate.score for candidate in given.candidates] == pytest.approx(
+        [scores[id] for id in chosen.candidates]
+    )

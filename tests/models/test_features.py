@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -10,10 +11,10 @@ import torch
 from otmel.cli.main import main
 from otmel.data.datasets import load_dataset
 from otmel.encoders import load_encoder
-from otmel.inputs import InputSettings
+from otmel.inputs import InputProcessor, InputSettings
 from otmel.models.features import FeatureStore, graph_data
 from otmel.models.registry import new_model
-from otmel.models.tables import Live, entity_table, held
+from otmel.models.tables import Live, entity_table, held, mention_table
 from otmel.training.settings import preset
 
 
@@ -90,3 +91,20 @@ def test_training_and_evaluating_with_kept_features_gives_the_same_figures(tiny_
         figures.append(json.loads(capsys.readouterr().out)["model"]["measures"])
     assert figures[0] == figures[1]
     assert len(list((tmp_path / "features").iterdir())) == 4
+
+
+def test_what_was_missing_is_said_again(made, tmp_path):
+    dataset, model, processor = made
+    without = [replace(mention, image=None) for mention in dataset.split("test")]
+    told = []
+    for reader in (processor, load_encoder_again(processor)):
+        FeatureStore(tmp_path, model, reader).held(mention_table(without, reader, None), "mentions")
+        told.append(dict(reader.findings.counts))
+    assert told[0] == told[1] == {"image not stated": len(without)}
+
+
+def load_encoder_again(processor):
+    """The same processor, that has met nothing yet."""
+    return InputProcessor(
+        processor.tokenizer, processor.image_processor, processor.settings, patch_size=processor.patch_size
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from otmel.evaluation.scan import Advance, silent
 from otmel.evaluation.topk import Found
 from otmel.index.answers import Answer, Query
 from otmel.index.index import EntityIndex, ranks
-from otmel.index.second_stage import SecondStage
+from otmel.index.second_stage import SecondStage, answered
 from otmel.models.base import State
 
 
@@ -44,8 +45,7 @@ def searched(
     """
     began = time.monotonic()
     answers = []
-    first = index.search(mentions, query if second is None else second.first(query))
-    for answer in first if second is None else second.answers(first, query):
+    for answer in answered(partial(index.search, mentions), query, second):
         answers.append(answer)
         advance(1)
     return Searched(

@@ -6,16 +6,20 @@ those behind keep their places. A gold entity that the first stage missed keeps 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from otmel.errors import OtmelError
 from otmel.index.answers import Answer, Query
 from otmel.models.model import LinkerModel
 from otmel.models.tables import Table
+
+Search: TypeAlias = Callable[[Query], Iterable[Answer]]
 
 
 @dataclass(frozen=True)
@@ -39,19 +43,15 @@ class SecondStage:
             return SecondStage(model, mentions, entities)
         return None
 
-    def first(self, query: Query) -> Query:
-        """What the first stage must be asked so that this one has enough to look at."""
-        return replace(query, k=max(query.k, self.model.second_stage))
-
-    def answers(self, first: Iterable[Answer], query: Query) -> Iterator[Answer]:
-        """The answers to ``query`` from those to ``self.first(query)``."""
-        for row, answer in enumerate(first):
+    def answers(self, search: Search, query: Query) -> Iterator[Answer]:
+        """The answers to ``query``; ``search`` is the first stage, which is asked for enough to look at again."""
+        for row, answer in enumerate(search(replace(query, k=max(query.k, self.model.second_stage)))):
             gold = -1 if query.gold is None else int(query.gold[row])
             yield self._again(row, answer, gold, query.k)
 
     def _again(self, row: int, answer: Answer, gold: int, k: int) -> Answer:
         looked = answer.rows[: self.model.second_stage]
-        scores = self._scores(row, looked)
+        scores = self.scores(row, looked)
         order = np.lexsort((looked, -scores))
         rows = np.concatenate([looked[order], answer.rows[len(looked) :]])[:k]
         # Behind the ones looked at again, scores go on below their last one: they are of another kind.
@@ -68,7 +68,8 @@ class SecondStage:
         )
 
     @torch.no_grad()
-    def _scores(self, row: int, looked: np.ndarray) -> np.ndarray:
+    def scores(self, row: int, looked: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The second stage's scores of a mention, by its row, with the entities in graph rows ``[P]``."""
         if not len(looked):
             return np.zeros(0)
         device = self.model.device
@@ -79,3 +80,8 @@ class SecondStage:
         if scores.isnan().any():
             raise OtmelError("a score of the second stage is NaN", cure="the model's weights or inputs hold NaN")
         return scores.numpy()
+
+
+def answered(search: Search, query: Query, second: SecondStage | None) -> Iterable[Answer]:
+    """The answers to ``query`` by one stage or by two."""
+    return search(query) if second is None else second.answers(search, query)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.errors import CheckpointError
-from otmel.index.answers import Answer, Query
+from otmel.index.answers import Query
 from otmel.index.encode import Encoding, encoded_alike
 from otmel.index.expected import Expected
 from otmel.index.index import EntityIndex
-from otmel.index.second_stage import SecondStage
+from otmel.index.second_stage import SecondStage, answered
 from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
 from otmel.inputs import InputProcessor
@@ -183,15 +184,16 @@ class Linker:
         # One more than asked for: the margin needs a second.
         links = []
         query = Query(max(options.k, 2), method=self.settings.method)
-        second = SecondStage.of(self.bundle.model, table, self._entities)
-        found_first = self.index.search(states, query if second is None else second.first(query))
-        for row, answer in enumerate(found_first if second is None else second.answers(found_first, query)):
+        second = SecondStage.of(self.bundle.model, table, self._entities) if self.bundle.model.second_stage else None
+        for row, answer in enumerate(answered(partial(self.index.search, states), query, second)):
             mention = mentions[row]
             own = options.given_candidates and mention.candidates
             rows = self._own_candidates(mention) if own else answer.rows.tolist()
-            ranked = self._scored(states[row : row + 1], rows)
-            if answer.certificate.again and not own:
-                ranked = self._reordered(ranked, answer)
+            if second is None:
+                ranked = self._scored(states[row : row + 1], rows)
+            else:
+                scores = second.scores(row, np.array(rows, dtype=np.int64)) if own else answer.scores
+                ranked = self._rescored(rows, scores.tolist())
             link = self._link(mention, ranked, found[row], options.k)
             links.append(link if own else replace(link, certificate=answer.certificate))
         return links
@@ -204,11 +206,11 @@ class Linker:
         with progress("encoding entities", len(self._entities)) as advance:
             return encoded_alike(Encoding.entities(self.bundle.model), self._entities, advance=advance)
 
-    def _reordered(self, ranked: list[Candidate], answer: Answer) -> list[Candidate]:
-        """The candidates as the second stage scores and orders them."""
-        by_id = {candidate.id: candidate for candidate in ranked}
-        scores = zip(answer.rows.tolist(), answer.scores.tolist(), strict=True)
-        return [replace(by_id[self.graph[row].id], score=score, parts={"second stage": score}) for row, score in scores]
+    def _rescored(self, rows: list[int], scores: list[float]) -> list[Candidate]:
+        """The entities in ``rows`` by the second stage's scores, best first; ties go to the lower row."""
+        order = sorted(zip(rows, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
+        entities = [(self.graph[row], score) for row, score in order]
+        return [Candidate(entity.id, entity.name, score, {"second stage": score}) for entity, score in entities]
 
     def _own_candidates(self, mention: Mention) -> list[int]:
         return [self.graph.row(entity_id) for entity_id in dict.fromkeys(mention.candidates) if entity_id in self.graph]

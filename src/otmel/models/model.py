@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 
 from otmel.encoders import TwoTowerEncoder, Widths, build_encoder
 from otmel.inputs import InputProcessor
-from otmel.models.base import Encoded, LateTerm, Scores, Side, State
+from otmel.models.base import Encoded, LateState, LateTerm, Scores, Side, State
 from otmel.models.composition import Composition, Part
 from otmel.models.config import LinkerConfig
 from otmel.models.name_rows import name_scores
@@ -114,6 +114,12 @@ class LinkerModel(PreTrainedModel):
         if self.encoder is None or side.content is None:
             raise TypeError("a model without an encoder takes Views, one with an encoder a Batch")
         return self.encoder(side.content)
+
+    def state(
+        self, side: Side, views: Views, dense: dict[str, Tensor], late: dict[str, LateState] | None = None
+    ) -> State:
+        """A side's state from its vectors and tokens; its names travel along where the part N is on."""
+        return State(dense, late or {}, views.image.present, None if self.name_weight is None else side.names)
 
     def forward(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, LateState, Side, State
+from otmel.models.base import Encoded, LateState, Side
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
 from otmel.models.fusion import Fusion
@@ -66,8 +66,7 @@ class OTMEL(LinkerModel):
                 dense[part] = elements.cls
             if part in self.matching or part in self.interaction:
                 late[part] = self._late(part, elements, receives)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State(dense, late, views.image.present, names), auxiliary)
+        return Encoded(self.state(side, views, dense, late), auxiliary)
 
     def _late(self, part: str, elements: Elements, receives: bool) -> LateState:
         term = self.late_term(part)

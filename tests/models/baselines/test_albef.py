@@ -72,11 +72,11 @@ def test_the_loss_is_eq_6(model, make_views, alpha):
             itc = -math.log(p[rows.index(i)])
             kl = sum(y * math.log(y / x) for x, y in zip(p, q, strict=True))
             total += ((1 - alpha) / 2 * itc + alpha / 2 * kl) / len(rows)
-    assert float(model.alignment(views)) == pytest.approx(total, rel=1e-9)
+    assert float(model.auxiliary(views)) == pytest.approx(total, rel=1e-9)
 
 
 def test_without_two_images_there_is_nothing_to_contrast(model, make_views):
-    assert model.alignment(make_views(3, 1, absent=(0, 2))) is None
+    assert model.auxiliary(make_views(3, 1, absent=(0, 2))) is None
     model.train()
     assert model.encode(Side(make_views(3, 1, absent=(0, 1, 2))), receives=True).auxiliary is None
     assert model.encode(Side(make_views(3, 1)), receives=True).auxiliary is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -130,8 +131,8 @@ def test_the_index_ranks_the_candidates_anew_and_only_those(model, sides):
     index = EntityIndex.of(model.encode_entities(entities).to(torch.float32), model.composition())
     stage = SecondStage(model, Table(mentions.content, None), Table(entities.content, None))
     query = Query(6, np.zeros(4, dtype=np.int64))
-    first = list(index.search(model.encode_mentions(mentions).to(torch.float32), stage.first(query)))
-    for row, (before, after) in enumerate(zip(first, stage.answers(first, query), strict=True)):
+    search = partial(index.search, model.encode_mentions(mentions).to(torch.float32))
+    for row, (before, after) in enumerate(zip(search(query), stage.answers(search, query), strict=True)):
         rescored = model.rescore(mentions[row : row + 1], entities, every_pair(1, 6))
         assert after.rows[:4].tolist() == sorted(before.rows[:4].tolist(), key=lambda e, s=rescored: -s[e].item())
         assert after.rows[4:].tolist() == before.rows[4:].tolist()

@@ -34,14 +34,12 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, kl_div, normalize
-from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.cross import CrossLayer, FusionSettings, with_summary
-from otmel.models.composition import Part
+from otmel.models.baselines.parts import bert_and_vit
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
 from otmel.models.projection import Projection
 from otmel.models.systems import System
 from otmel.types import Views
@@ -62,7 +60,7 @@ class AlbefSettings(FusionSettings):
     alignment: float = Field(default=1.0, ge=0)
 
 
-class Albef(LinkerModel):
+class Albef(OneVector):
     """One vector of a text that has looked at its image, one inner product per pair."""
 
     settings_class = AlbefSettings
@@ -80,11 +78,6 @@ class Albef(LinkerModel):
         self.temperature = nn.Parameter(torch.tensor(0.07))
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """As for every system; in training the teacher first makes its step."""
         if self.training:
@@ -97,20 +90,17 @@ class Albef(LinkerModel):
         for old, new in zip(self.teacher.parameters(), self.align.parameters(), strict=True):
             old.lerp_(new, 1 - self.settings.momentum)
 
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
-        """``W f`` of one side, and in training the loss of its alignment; both sides alike."""
-        views = self.views(side)
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
+        """``W f`` of one side; both sides alike."""
         (text, mask), image = with_summary(self.text(views.text)), with_summary(self.image(views.image))
         for layer in self.layers:
             text = layer((text, mask), image)
-        names = side.names if self.name_weight is not None else None
-        state = State({"F": self.project(text[:, 0])}, {}, views.image.present, names)
-        return Encoded(state, self.alignment(views) if self.training and self.settings.alignment else None)
+        return self.project(text[:, 0])
 
-    def alignment(self, views: Views) -> Float[Tensor, ""] | None:
+    def auxiliary(self, views: Views) -> Float[Tensor, ""] | None:
         """Eq. 6 of the paper over the rows that have an image; ``None`` where there are fewer than two of them."""
         rows = views.image.present.nonzero().squeeze(1)
-        if len(rows) < 2:
+        if len(rows) < 2 or not self.settings.alignment:
             return None
         seen = {"T": views.text.cls[rows], "V": views.image.cls[rows]}
         own = {part: normalize(self.align[part](cls), dim=-1) for part, cls in seen.items()}
@@ -129,11 +119,6 @@ class Albef(LinkerModel):
         return (1 - share) * hard + share * soft
 
 
-def published() -> PretrainedConfig:
-    """The architectures of ``bert-base-uncased`` and of ViT-B/16."""
-    return VisionTextDualEncoderConfig.from_vision_text_configs(ViTConfig(), BertConfig())
-
-
 SYSTEM = System(
     name="albef",
     title="ALBEF",
@@ -144,6 +129,6 @@ SYSTEM = System(
     model=Albef,
     reads=("text", "image"),
     encoder="bert-base-uncased+facebook/deit-base-patch16-224",
-    published=published,
+    published=bert_and_vit,
     group="vision-language",
 )

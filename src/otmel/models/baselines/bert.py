@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from typing import Literal
 
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor
 from transformers import BertConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
-from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
+from otmel.models.projection import entrance
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
+from otmel.types import Views
 
 
 class BertSettings(SystemSettings):
@@ -27,27 +28,20 @@ class BertSettings(SystemSettings):
     kind: Literal["bert"] = "bert"
 
 
-class TextBiEncoder(LinkerModel):
+class TextBiEncoder(OneVector):
     """One vector per text, one inner product per pair."""
 
     settings_class = BertSettings
+    part = "T"
 
     def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
         super().__init__(config, encoder)
-        norm = nn.LayerNorm(self.widths.text_cls) if self.settings.input_norm else nn.Identity()
-        self.project = nn.Sequential(norm, nn.Linear(self.widths.text_cls, self.settings.hidden, self.settings.bias))
+        self.project = entrance(self.widths.text_cls, self.settings)
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("T", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
         """``W t`` of one side; both sides alike."""
-        views = self.views(side)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"T": self.project(views.text.cls)}, {}, views.image.present, names))
+        return self.project(views.text.cls)
 
 
 SYSTEM = System(

@@ -31,13 +31,12 @@ from torch import Tensor, nn
 from transformers import BertConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
+from otmel.models.base import Side
 from otmel.models.baselines.cross import Attention, FusionSettings
-from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
 from otmel.models.systems import System
-from otmel.types import Elements
+from otmel.types import Elements, Views
 
 Pairs = tuple[Int[Tensor, " P"], Int[Tensor, " P"]]
 
@@ -104,10 +103,11 @@ class CrossEncoder(nn.Module):
         return self.weight(self.layers[-1](tokens, mask, 1)).flatten()
 
 
-class Blink(LinkerModel):
+class Blink(OneVector):
     """One inner product per pair, and a closer look at the best of them."""
 
     settings_class = BlinkSettings
+    part = "T"
     settings: BlinkSettings
 
     def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
@@ -120,17 +120,9 @@ class Blink(LinkerModel):
         self.cross = CrossEncoder(self.widths.text, settings)
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("T", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
         """``y`` of one side."""
-        views = self.views(side)
-        tower = self.entity if receives else self.mention
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"T": tower(self.norm(views.text.cls))}, {}, views.image.present, names))
+        return (self.entity if receives else self.mention)(self.norm(views.text.cls))
 
     @property
     def second_stage(self) -> int:

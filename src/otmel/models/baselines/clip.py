@@ -16,10 +16,11 @@ from torch.nn.functional import normalize
 from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
+from otmel.models.base import Encoded, Side
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
 from otmel.models.model import LinkerModel
+from otmel.models.projection import entrance
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 
@@ -42,15 +43,8 @@ class Clip(LinkerModel):
 
     def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
         super().__init__(config, encoder)
-        self.project = nn.ModuleDict(
-            {
-                part: nn.Sequential(
-                    nn.LayerNorm(width) if self.settings.input_norm else nn.Identity(),
-                    nn.Linear(width, self.settings.hidden, self.settings.bias),
-                )
-                for part, width in (("T", self.widths.text_cls), ("V", self.widths.image_cls))
-            }
-        )
+        of = {"T": self.widths.text_cls, "V": self.widths.image_cls}
+        self.project = nn.ModuleDict({part: entrance(width, self.settings) for part, width in of.items()})
         self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.post_init()
 
@@ -67,8 +61,7 @@ class Clip(LinkerModel):
         dense: dict[str, Tensor] = {"T": scale * normalize(self.project["T"](views.text.cls), dim=-1)}
         image = normalize(self.project["V"](views.image.cls), dim=-1)
         dense["V"] = scale * image.masked_fill(~present.unsqueeze(-1), 0)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State(dense, {}, present, names))
+        return Encoded(self.state(side, views, dense))
 
 
 SYSTEM = System(

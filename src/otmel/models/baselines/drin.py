@@ -36,12 +36,11 @@ from torch.nn.functional import normalize
 from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
+from otmel.models.base import Side
 from otmel.models.baselines.clip import LARGEST_SCALE
-from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
-from otmel.models.projection import Projection
+from otmel.models.one_vector import OneVector
+from otmel.models.projection import Projection, entrance
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 from otmel.ot.numerics import far
@@ -118,37 +117,28 @@ class Convolution(nn.Module):
         return Vertices(self.norm(vertices.features + received.relu()), vertices.mask)
 
 
-class Drin(LinkerModel):
+class Drin(OneVector):
     """One inner product per pair; a graph for each of the best pairs."""
 
     settings_class = DrinSettings
 
     def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
         super().__init__(config, encoder)
-        norm = nn.LayerNorm(self.widths.text_cls) if self.settings.input_norm else nn.Identity()
-        self.text = nn.Sequential(norm, nn.Linear(self.widths.text_cls, self.settings.hidden, self.settings.bias))
+        self.text = entrance(self.widths.text_cls, self.settings)
         self.image = Projection(self.widths.image, self.widths.image_cls, self.settings)
         self.layers = nn.ModuleList(Convolution(self.settings.hidden) for _ in range(self.settings.layers))
         self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.post_init()
 
     @property
-    def parts(self) -> tuple[Part, ...]:
-        """The first stage."""
-        return (Part("F", dense=1.0),)
-
-    @property
     def second_stage(self) -> int:
         """How many entities get a graph."""
         return self.settings.candidates
 
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
-        """``[W t; W v]`` of one side; both sides alike."""
-        views = self.views(side)
-        present = views.image.present
-        image = self.image.cls(views.image.cls).masked_fill(~present.unsqueeze(-1), 0)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": torch.cat([self.text(views.text.cls), image], -1)}, {}, present, names))
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B 2d"]:
+        """``[W t; W v]`` of one side: the first stage; both sides alike."""
+        image = self.image.cls(views.image.cls).masked_fill(~views.image.present.unsqueeze(-1), 0)
+        return torch.cat([self.text(views.text.cls), image], -1)
 
     def vertices(self, views: Views) -> Vertices:
         """The vertices of one side before the first layer."""

@@ -29,12 +29,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
 from otmel.errors import ConfigurationError
 from otmel.inputs import InputProcessor
-from otmel.models.base import Encoded, Side, State
+from otmel.models.base import Encoded, Side
+from otmel.models.baselines.parts import bert_and_vit
 from otmel.models.baselines.token_ids import Recurrent, TokenSettings, token_ids, vocabulary
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
@@ -93,8 +93,7 @@ class Dzmned(LinkerModel):
         word, spelling = self.words(ids, mask), self._spelling(ids, mask)
         image = self.norm(views.image.cls).masked_fill(~present.unsqueeze(1), 0)
         gathered = self.gathered((word, spelling, image), present)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": gathered, "T": self.lexical(spelling)}, {}, present, names))
+        return Encoded(self.state(side, views, {"F": gathered, "T": self.lexical(spelling)}))
 
     def gathered(self, modalities: tuple[Tensor, Tensor, Tensor], present: Bool[Tensor, " B"]) -> Float[Tensor, "B d"]:
         """``x̄``: modality attention over words, characters and image."""
@@ -126,11 +125,6 @@ def spelled(processor: InputProcessor, tokens: int, length: int) -> Int[Tensor, 
     return table
 
 
-def published() -> PretrainedConfig:
-    """The architectures of ``bert-base-uncased`` and of ViT-B/16."""
-    return VisionTextDualEncoderConfig.from_vision_text_configs(ViTConfig(), BertConfig())
-
-
 SYSTEM = System(
     name="dzmned",
     title="DZMNED",
@@ -140,5 +134,5 @@ SYSTEM = System(
     model=Dzmned,
     reads=("text", "image"),
     encoder="bert-base-uncased+google/vit-base-patch16-224",
-    published=published,
+    published=bert_and_vit,
 )

@@ -39,13 +39,13 @@ from otmel.encoders.causal_model import CausalVisionConfig
 from otmel.encoders.causal_text import names_of
 from otmel.encoders.tiny_causal import small_causal
 from otmel.errors import ConfigurationError
-from otmel.models.base import Encoded, Side, State
-from otmel.models.composition import Part
+from otmel.models.base import Side
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
+from otmel.models.projection import entrance
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
-from otmel.types import Batch
+from otmel.types import Batch, Views
 
 
 class GemelSettings(SystemSettings):
@@ -65,7 +65,7 @@ class GemelSettings(SystemSettings):
     again: int = Field(default=32, ge=0)
 
 
-class Gemel(LinkerModel):
+class Gemel(OneVector):
     """A first stage of one inner product, a second that asks a language model for the name."""
 
     settings_class = GemelSettings
@@ -81,26 +81,13 @@ class Gemel(LinkerModel):
         width, settings = self.encoder.embedding_width, self.settings
         self.mapper = nn.Linear(self.widths.image_cls, settings.prefix * width)
         self.prompt = nn.Parameter(0.02 * torch.randn(settings.prompt, width))
-        self.text = self._projection(self.widths.text_cls)
-        self.image = self._projection(self.widths.image_cls)
+        self.text, self.image = entrance(self.widths.text_cls, settings), entrance(self.widths.image_cls, settings)
         self.post_init()
 
-    def _projection(self, width: int) -> nn.Sequential:
-        norm = nn.LayerNorm(width) if self.settings.input_norm else nn.Identity()
-        return nn.Sequential(norm, nn.Linear(width, self.settings.hidden, self.settings.bias))
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
-        """``W_t t + 1[image] W_v v``; both sides alike."""
-        views = self.views(side)
-        present = views.image.present
-        image = self.image(views.image.cls).masked_fill(~present.unsqueeze(-1), 0)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": self.text(views.text.cls) + image}, {}, present, names))
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
+        """``W_t t + 1[image] W_v v``, the first stage; both sides alike."""
+        image = self.image(views.image.cls).masked_fill(~views.image.present.unsqueeze(-1), 0)
+        return self.text(views.text.cls) + image
 
     @property
     def second_stage(self) -> int:

@@ -35,19 +35,16 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, normalize, pad
-from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.clip import LARGEST_SCALE
 from otmel.models.baselines.cross import Attention, FusionSettings
-from otmel.models.baselines.parts import averaged
-from otmel.models.composition import Part
+from otmel.models.baselines.parts import averaged, bert_and_vit
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
 from otmel.models.projection import Projection
 from otmel.models.systems import System
-from otmel.types import Elements
+from otmel.types import Elements, Views
 
 WINDOWS = (1, 2, 3)
 """Words of a phrase."""
@@ -130,7 +127,7 @@ class GatedFusion(nn.Module):
         return gate * self.enter[0](a).tanh() + (1 - gate) * self.enter[1](b).tanh()
 
 
-class Ghmfc(LinkerModel):
+class Ghmfc(OneVector):
     """One vector of text and image together, one cosine per pair."""
 
     settings_class = GhmfcSettings
@@ -145,37 +142,26 @@ class Ghmfc(LinkerModel):
         self.scale = nn.Parameter(torch.tensor(math.log(1 / 0.07)))
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
-        """The unit vector ``f`` of one side, and in training its contrast; the temperature goes with the mention."""
-        views = self.views(side)
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
+        """The unit vector ``f`` of one side; the temperature goes with the mention."""
         text, image = self.text(views.text), self.image(views.image)
         levels = [self.words_meet(text, image), self.phrases_meet(self.phrases(text), image)]
         fused = normalize(self.fusion(levels, image.present), dim=-1)
-        names = side.names if self.name_weight is not None else None
-        state = State({"F": fused if receives else self._temperature * fused}, {}, image.present, names)
-        return Encoded(state, self._contrast(text, image) if self.training else None)
+        return fused if receives else self._temperature * fused
+
+    def auxiliary(self, views: Views) -> Float[Tensor, ""] | None:
+        """The second contrast: between the summaries of text and image."""
+        rows = views.image.present.nonzero().squeeze(1)
+        if len(rows) < 2 or not self.settings.contrast:
+            return None
+        sides = (self.text, views.text), (self.image, views.image)
+        words, patches = (normalize(project(elements[rows]).cls, dim=-1) for project, elements in sides)
+        scores, own = self._temperature * words @ patches.T, torch.arange(len(rows), device=rows.device)
+        return self.settings.contrast * (cross_entropy(scores, own) + cross_entropy(scores.T, own)) / 2
 
     @property
     def _temperature(self) -> Float[Tensor, ""]:
         return self.scale.clamp(max=LARGEST_SCALE).exp()
-
-    def _contrast(self, text: Elements, image: Elements) -> Float[Tensor, ""] | None:
-        rows = image.present.nonzero().squeeze(1)
-        if len(rows) < 2 or not self.settings.contrast:
-            return None
-        words, seen = (normalize(of.cls[rows], dim=-1) for of in (text, image))
-        scores, own = self._temperature * words @ seen.T, torch.arange(len(rows), device=rows.device)
-        return self.settings.contrast * (cross_entropy(scores, own) + cross_entropy(scores.T, own)) / 2
-
-
-def published() -> PretrainedConfig:
-    """The architectures of ``bert-base-uncased`` and of ViT-B/16."""
-    return VisionTextDualEncoderConfig.from_vision_text_configs(ViTConfig(), BertConfig())
 
 
 SYSTEM = System(
@@ -188,5 +174,5 @@ SYSTEM = System(
     model=Ghmfc,
     reads=("text", "image"),
     encoder="bert-base-uncased+google/vit-base-patch16-224",
-    published=published,
+    published=bert_and_vit,
 )

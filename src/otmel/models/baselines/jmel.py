@@ -24,14 +24,12 @@ import torch
 from jaxtyping import Bool, Float, Int
 from pydantic import Field
 from torch import Tensor, nn
-from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConfig, ViTConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
+from otmel.models.baselines.parts import bert_and_vit
 from otmel.models.baselines.token_ids import TokenSettings, embedded_mean, token_ids, vocabulary
-from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
 from otmel.models.systems import System
 from otmel.types import Views
 
@@ -55,7 +53,7 @@ def bigrams(ids: Int[Tensor, "B L"], buckets: int) -> Int[Tensor, "B K"]:
     return (ids[:, :-1] * FACTOR + ids[:, 1:]) % buckets
 
 
-class Jmel(LinkerModel):
+class Jmel(OneVector):
     """One vector per side from n-grams, summary and image, one inner product per pair."""
 
     settings_class = JmelSettings
@@ -73,18 +71,11 @@ class Jmel(LinkerModel):
         self.join = nn.Linear(2 * width + sum(channels.values()), width, settings.bias)
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
         """``f`` of one side; both sides alike."""
-        views = self.views(side)
         image = self.norms["V"](views.image.cls).masked_fill(~views.image.present.unsqueeze(1), 0)
         joined = torch.cat([*self.n_grams(views), self.norms["T"](views.text.cls), image], 1)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": self.join(joined).tanh()}, {}, views.image.present, names))
+        return self.join(joined).tanh()
 
     def n_grams(self, views: Views) -> tuple[Float[Tensor, "B d"], Float[Tensor, "B d"]]:
         """``u`` and ``b``; ``b`` is zero for a text of one token."""
@@ -92,11 +83,6 @@ class Jmel(LinkerModel):
         pairs: Bool[Tensor, "B K"] = mask[:, :-1] & mask[:, 1:]
         buckets = bigrams(ids, self.settings.buckets)
         return embedded_mean(self.unigrams, ids, mask), embedded_mean(self.bigrams, buckets, pairs)
-
-
-def published() -> PretrainedConfig:
-    """The architectures of ``bert-base-uncased`` and of ViT-B/16."""
-    return VisionTextDualEncoderConfig.from_vision_text_configs(ViTConfig(), BertConfig())
 
 
 SYSTEM = System(
@@ -108,5 +94,5 @@ SYSTEM = System(
     model=Jmel,
     reads=("text", "image"),
     encoder="bert-base-uncased+google/vit-base-patch16-224",
-    published=published,
+    published=bert_and_vit,
 )

@@ -21,18 +21,18 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 from transformers import CLIPVisionConfig, PretrainedConfig, VisionTextDualEncoderConfig
 
 from otmel.encoders import TwoTowerEncoder
-from otmel.models.base import Encoded, Side, State
 from otmel.models.baselines.cross import CrossLayer, FusionSettings, with_summary
 from otmel.models.baselines.roberta import published as roberta
-from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
 from otmel.models.projection import Projection
 from otmel.models.systems import System
+from otmel.types import Views
 
 
 class MeterSettings(FusionSettings):
@@ -41,7 +41,7 @@ class MeterSettings(FusionSettings):
     kind: Literal["meter"] = "meter"
 
 
-class Meter(LinkerModel):
+class Meter(OneVector):
     """One vector of text and image together, one inner product per pair."""
 
     settings_class = MeterSettings
@@ -58,14 +58,8 @@ class Meter(LinkerModel):
         self.project = nn.Linear(2 * width, width, self.settings.bias)
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
         """``W [p_x; p_y]`` of one side; both sides alike."""
-        views = self.views(side)
         present = views.image.present
         (text, text_mask), (image, image_mask) = (
             with_summary(self.text(views.text)),
@@ -76,9 +70,7 @@ class Meter(LinkerModel):
             text = read(before, (image, image_mask))
             image = see((image, image_mask), before)
         seen = self.image_pooler(image[:, 0]).masked_fill(~present.unsqueeze(1), 0)
-        fused = self.project(torch.cat([self.text_pooler(text[:, 0]), seen], 1))
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": fused}, {}, present, names))
+        return self.project(torch.cat([self.text_pooler(text[:, 0]), seen], 1))
 
 
 def published() -> PretrainedConfig:

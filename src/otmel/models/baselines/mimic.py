@@ -40,7 +40,7 @@ from transformers import CLIPConfig
 
 from otmel.encoders import TwoTowerEncoder
 from otmel.kernels.formula import Formula
-from otmel.models.base import Encoded, LateState, LateTerm, Side, State
+from otmel.models.base import Encoded, LateState, LateTerm, Side
 from otmel.models.baselines.parts import affine, averaged
 from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
@@ -175,8 +175,7 @@ class Mimic(LinkerModel):
             else self.local.mention(text.tokens, text.mask)
         )
         dense = {"T": text.cls, "V": vector, "C": self.fusion(text.cls, image)}
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State(dense, {"T": read, "V": seen}, image.present, names))
+        return Encoded(self.state(side, views, dense, {"T": read, "V": seen}))
 
 
 SYSTEM = System(

@@ -26,13 +26,13 @@ from transformers import BertConfig, PretrainedConfig, VisionTextDualEncoderConf
 from otmel.encoders import TwoTowerEncoder
 from otmel.encoders.vgg import VggConfig, VggModel
 from otmel.inputs import InputProcessor
-from otmel.models.base import Encoded, Side, State
-from otmel.models.composition import Part
 from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.one_vector import OneVector
+from otmel.models.projection import entrance
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 from otmel.ot.numerics import far
+from otmel.types import Views
 
 
 class VelmlSettings(SystemSettings):
@@ -74,35 +74,22 @@ class ModalAttention(nn.Module):
         return weights[:, :1] * text + weights[:, 1:] * image
 
 
-class Velml(LinkerModel):
+class Velml(OneVector):
     """One vector of text and objects, one inner product per pair."""
 
     settings_class = VelmlSettings
 
     def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
         super().__init__(config, encoder)
-        self.text = _entrance(self.widths.text_cls, self.settings)
-        self.image = _entrance(self.widths.image, self.settings)
+        self.text = entrance(self.widths.text_cls, self.settings)
+        self.image = entrance(self.widths.image, self.settings)
         self.objects, self.modal = ObjectAttention(self.settings.hidden), ModalAttention(self.settings.hidden)
         self.post_init()
 
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
+    def vector(self, views: Views, *, receives: bool) -> Float[Tensor, "B d"]:
         """``f`` of one side; both sides alike."""
-        views = self.views(side)
         text, places, present = self.text(views.text.cls), self.image(views.image.tokens), views.image.present
-        fused = self.modal(text, self.objects(text, places, views.image.mask), present)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": fused}, {}, present, names))
-
-
-def _entrance(channels: int, settings: SystemSettings) -> nn.Sequential:
-    norm = nn.LayerNorm(channels) if settings.input_norm else nn.Identity()
-    return nn.Sequential(norm, nn.Linear(channels, settings.hidden, settings.bias))
+        return self.modal(text, self.objects(text, places, views.image.mask), present)
 
 
 def published() -> PretrainedConfig:

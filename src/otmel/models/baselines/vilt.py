@@ -20,10 +20,7 @@ from transformers import ViltConfig, ViltModel
 
 from otmel.encoders import TwoTowerEncoder
 from otmel.inputs import InputProcessor
-from otmel.models.base import Encoded, Side, State
-from otmel.models.composition import Part
-from otmel.models.config import LinkerConfig
-from otmel.models.model import LinkerModel
+from otmel.models.baselines.bert import TextBiEncoder
 from otmel.models.settings import SystemSettings
 from otmel.models.systems import System
 
@@ -35,27 +32,11 @@ class ViltSettings(SystemSettings):
     cls: Literal["output", "pooled"] = "pooled"
 
 
-class Vilt(LinkerModel):
-    """One vector of words and patches together, one inner product per pair."""
+class Vilt(TextBiEncoder):
+    """One vector of words and patches together, one inner product per pair: the joint encoder has seen the image."""
 
     settings_class = ViltSettings
-
-    def __init__(self, config: LinkerConfig, encoder: TwoTowerEncoder | None = None) -> None:
-        super().__init__(config, encoder)
-        norm = nn.LayerNorm(self.widths.text_cls) if self.settings.input_norm else nn.Identity()
-        self.project = nn.Sequential(norm, nn.Linear(self.widths.text_cls, self.settings.hidden, self.settings.bias))
-        self.post_init()
-
-    @property
-    def parts(self) -> tuple[Part, ...]:
-        """One inner product."""
-        return (Part("F", dense=1.0),)
-
-    def encode(self, side: Side, *, receives: bool) -> Encoded:
-        """``W p`` of one side; both sides alike."""
-        views = self.views(side)
-        names = side.names if self.name_weight is not None else None
-        return Encoded(State({"F": self.project(views.text.cls)}, {}, views.image.present, names))
+    part = "F"
 
 
 def small(towers: TwoTowerEncoder, processor: InputProcessor) -> ViltModel:
