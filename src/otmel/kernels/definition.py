@@ -75,6 +75,7 @@ class _Definition:
         self.formula = formula
 
     def tile(self, mentions: Senders, entities: LaneBlocks) -> Float[Tensor, "M S"]:
+        """See ``Scoring``; in float64."""
         slots = torch.arange(entities.lengths.numel())
         return torch.cat(
             [self._scores(mentions, entities, part) for part in slots.split(AT_ONCE)] or [slots[None, :0]], 1
@@ -83,6 +84,7 @@ class _Definition:
     def pairs(
         self, mentions: Senders, entities: LaneBlocks, mention: Int[Tensor, " P"], slot: Int[Tensor, " P"]
     ) -> Float[Tensor, " P"]:
+        """See ``Scoring``; in float64."""
         scores = [self._scores(mentions[m : m + 1], entities, s[None])[0] for m, s in zip(mention, slot, strict=True)]
         return torch.cat(scores) if scores else torch.zeros(0)
 

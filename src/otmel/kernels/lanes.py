@@ -34,6 +34,7 @@ class _Lanes:
         self.formula, self.workers = formula, Workers(threads)
 
     def tile(self, mentions: Senders, entities: LaneBlocks) -> Float[Tensor, "M S"]:
+        """See ``Scoring``; tiles of entities go to the workers."""
         late = torch.zeros(len(mentions), len(entities) * LANES)
         sent = [Sent.of(self.formula, mentions, row) for row in range(len(mentions))]
 
@@ -50,6 +51,7 @@ class _Lanes:
     def pairs(
         self, mentions: Senders, entities: LaneBlocks, mention: Int[Tensor, " P"], slot: Int[Tensor, " P"]
     ) -> Float[Tensor, " P"]:
+        """See ``Scoring``; the pairs of a mention are gathered into tiles."""
         late = torch.zeros(len(mention))
         order = torch.argsort(slot, stable=True)  # slots lie in order of length, so tiles hold little padding
         order = order[torch.argsort(mention[order], stable=True)]

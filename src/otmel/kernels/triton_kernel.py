@@ -47,6 +47,7 @@ class _Triton:
         self.cache = Cache(min(total // 4, MOST_KEPT))
 
     def tile(self, mentions: Senders, entities: LaneBlocks) -> Float[Tensor, "M S"]:
+        """See ``Scoring``; one launch for each bucket of lengths."""
         scores = torch.zeros(len(mentions), len(entities) * LANES)
         form, groups = compiled(self.formula, self.arithmetic, entities.width), bucketed(mentions.lengths)
         sent = move_mentions(mentions, form, self.device)
@@ -63,6 +64,7 @@ class _Triton:
     def pairs(
         self, mentions: Senders, entities: LaneBlocks, mention: Int[Tensor, " P"], slot: Int[Tensor, " P"]
     ) -> Float[Tensor, " P"]:
+        """See ``Scoring``; one launch for each bucket of lengths."""
         scores = torch.zeros(len(mention))
         form = compiled(self.formula, self.arithmetic, entities.width)
         sent = move_mentions(mentions, form, self.device)

@@ -27,6 +27,7 @@ class _Block:
         self.rows, self.columns, self.kind = w.lanes.rows, w.lanes.columns, Vectors(w.lanes.width)
 
     def code(self, context: Any, b: Any, signature: Any, values: tuple[Any, ...]) -> Any:
+        """Emit the loop over the depth, with all sums in registers."""
         _, rows, columns, depth, out = values
         before, loop, end = b.block, b.append_basic_block("products"), b.append_basic_block("products.end")
         b.branch(loop)
@@ -50,6 +51,7 @@ class _Block:
         return b.add(address, b.mul(step, ir.Constant(_LONG, 4 * floats)))
 
     def step(self, b: Any, rows: Any, columns: Any, sums: list[Any]) -> list[Any]:
+        """One row times one column of the block, added to the sums."""
         numbers, tokens = pointer(b, columns, FLOAT), pointer(b, rows, self.kind.vector)
         factors = [splat(b, self.kind, self.load(b, numbers, n)) for n in range(self.columns)]
         grown = list(sums)
