@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias, Union
 
 from pydantic import Field
 from transformers import CLIPConfig
@@ -30,6 +30,7 @@ from otmel.models.baselines import (
 from otmel.models.config import LinkerConfig, config_of
 from otmel.models.model import LinkerModel
 from otmel.models.otmel import OTMEL
+from otmel.models.plugged import with_plugged
 from otmel.models.settings import ModelSettings
 from otmel.models.systems import System
 
@@ -47,47 +48,32 @@ OURS = System(
     group="ours",
 )
 
-SYSTEMS: Mapping[str, System] = MappingProxyType(
-    {
-        one.name: one
-        for one in (
-            blink.SYSTEM,
-            bert.SYSTEM,
-            roberta.SYSTEM,
-            clip.SYSTEM,
-            vilt.SYSTEM,
-            albef.SYSTEM,
-            meter.SYSTEM,
-            dzmned.SYSTEM,
-            jmel.SYSTEM,
-            velml.SYSTEM,
-            ghmfc.SYSTEM,
-            mimic.SYSTEM,
-            gemel.SYSTEM,
-            drin.SYSTEM,
-            OURS,
-        )
-    }
+OWN = (
+    blink.SYSTEM,
+    bert.SYSTEM,
+    roberta.SYSTEM,
+    clip.SYSTEM,
+    vilt.SYSTEM,
+    albef.SYSTEM,
+    meter.SYSTEM,
+    dzmned.SYSTEM,
+    jmel.SYSTEM,
+    velml.SYSTEM,
+    ghmfc.SYSTEM,
+    mimic.SYSTEM,
+    gemel.SYSTEM,
+    drin.SYSTEM,
+    OURS,
 )
+"""The systems that come with otmel."""
 
-AnySettings = Annotated[
-    blink.BlinkSettings
-    | bert.BertSettings
-    | roberta.RobertaSettings
-    | clip.ClipSettings
-    | vilt.ViltSettings
-    | albef.AlbefSettings
-    | meter.MeterSettings
-    | dzmned.DzmnedSettings
-    | jmel.JmelSettings
-    | velml.VelmlSettings
-    | ghmfc.GhmfcSettings
-    | mimic.MimicSettings
-    | gemel.GemelSettings
-    | drin.DrinSettings
-    | ModelSettings,
-    Field(discriminator="kind"),
-]
+SYSTEMS: Mapping[str, System] = MappingProxyType(with_plugged(OWN))
+"""These, and those of other packages."""
+
+if TYPE_CHECKING:  # type checkers need to know no more than that there are others beside ours
+    AnySettings: TypeAlias = ModelSettings | bert.BertSettings
+else:
+    AnySettings = Annotated[Union[tuple(one.settings for one in SYSTEMS.values())], Field(discriminator="kind")]  # noqa: UP007
 """The settings of any system; ``kind`` says which."""
 
 
