@@ -13,6 +13,9 @@ from otmel.data.dataset import Dataset
 from otmel.data.records import Mention
 from otmel.errors import DataError
 from otmel.linking import Explanation, Linker
+from otmel.linking.explanation import PART_NAMES, Part, Term
+
+from .conftest import made_up
 
 VARIANTS = ("ot", "kd", "f1", "f2", "m1", "m2", "a1", "o1", "o2")
 FUSION = ["F mention image → mention text", "F mention text → mention image"]
@@ -144,3 +147,17 @@ def test_an_explanation_finds_its_plans(linker: Linker, tiny: Dataset) -> None:
     assert plan.name == "entity text → entity image"
     assert explanation.plan("T") is explanation.plans[4]
     assert explanation.plan("N") is None
+
+
+def test_images_are_addresses_that_hold_what_was_seen(linker: Linker, tiny: Dataset) -> None:
+    mention = tiny.split("dev")[0]
+    both, blind = linker.explain(mention, "Q4").images_json(), linker.explain(replace(mention, image=None), "Q12")
+    assert list(both) == ["mention", "entity"]
+    assert all(url is not None and url.startswith("data:image/png;base64,") for url in both.values())
+    assert blind.images_json() == {"mention": None, "entity": None}
+
+
+def test_every_part_that_a_system_has_is_named() -> None:
+    assert set(PART_NAMES) >= {"F", "T", "V", "C", "LT", "LV", "N"}
+    part = Part("LV", 2.0, 1.0, (Term("late: matched tokens", 2.0, 1.0),))
+    assert "LV  matched patches" in replace(made_up(6), parts=(part,)).as_text()

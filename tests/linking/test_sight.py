@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from io import BytesIO
+
 import numpy as np
 import pytest
 from PIL import Image
 from transformers import CLIPImageProcessorPil
 
-from otmel.linking.sight import cut_as_seen, seen_image
+from otmel.linking.sight import cut_as_seen, data_url, seen_image
 
 SQUARE = {"height": 32, "width": 32}
 
@@ -52,3 +55,13 @@ def test_the_first_that_opens_is_seen() -> None:
 def test_without_a_known_size_nothing_is_cut() -> None:
     processor = CLIPImageProcessorPil(size={"longest_edge": 32}, crop_size=SQUARE, do_center_crop=True)
     assert cut_as_seen(gradient(40, 20), processor).size == (40, 20)
+
+
+def test_a_data_url_is_a_bounded_picture_that_opens() -> None:
+    for size, kind, expected in (((48, 30), "png", (48, 30)), ((2000, 500), "jpeg", (512, 128))):
+        url = data_url(Image.new("RGB", size, "teal"))
+        head, data = url.split(",")
+        assert head == f"data:image/{kind};base64"
+        with Image.open(BytesIO(b64decode(data))) as shown:
+            assert shown.size == expected
+            assert shown.format == kind.upper()

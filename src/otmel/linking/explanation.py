@@ -15,7 +15,15 @@ from otmel.linking.plans import Modality, Owner, TokenPlan
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-PART_NAMES: Mapping[str, str] = {"F": "fusion", "T": "text", "V": "image", "N": "name"}
+PART_NAMES: Mapping[str, str] = {
+    "F": "fusion",
+    "T": "text",
+    "V": "image",
+    "C": "text and image",
+    "LT": "matched words",
+    "LV": "matched patches",
+    "N": "name",
+}
 """Part → what it compares."""
 
 
@@ -112,6 +120,13 @@ class Explanation:
             "model": self.model,
             "graph": self.graph,
         }
+
+    def images_json(self) -> dict[str, str | None]:
+        """``mention`` and ``entity`` → what the model saw of the image, as a data URL; ``None`` where it saw none."""
+        from otmel.linking.sight import data_url
+
+        seen = {owner: self.images.get(owner) for owner in ("mention", "entity")}
+        return {owner: None if image is None else data_url(image) for owner, image in seen.items()}
 
     def as_text(self) -> str:
         """The terms as a sum, and a line per plan."""

@@ -65,6 +65,8 @@ class TokenPlan:
         matrix: the plan. Of a transport, all entries sum to one; of an attention map, every row does.
         iterations: of the solver; ``None`` for attention.
         marginal_error: ``‖P1 − a‖₁ + ‖Pᵀ1 − b‖₁`` of a transport; ``None`` for attention, which has no column marginal.
+        counterpart: what the other assignment makes of the same projected tokens, to be looked at beside this one:
+            attention (Eq. 7) beside transport, transport beside attention; it has none itself.
     """
 
     part: str
@@ -74,6 +76,7 @@ class TokenPlan:
     matrix: NDArray[np.floating]
     iterations: int | None
     marginal_error: float | None
+    counterpart: TokenPlan | None = None
 
     @property
     def name(self) -> str:
@@ -101,6 +104,11 @@ class TokenPlan:
         mean = self.matrix.mean(dtype=np.float64)
         return self.matrix / mean if mean > 0 else np.ones(self.matrix.shape)
 
+    @property
+    def marginals(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What every row receives and what every column sends: the sums of the matrix."""
+        return self.matrix.sum(1, dtype=np.float64), self.matrix.sum(0, dtype=np.float64)
+
     def as_text(self) -> str:
         """One line about it."""
         entropy = f"entropy {self.entropy:.2f} nats ({self.entropy_share:.1%} of uniform)"
@@ -110,7 +118,8 @@ class TokenPlan:
         return f"{self.part}  {self.name}: transport, {steps}, marginal error {self.marginal_error:.1e}, {entropy}"
 
     def as_json(self) -> dict[str, Any]:
-        """Plain values, the matrix row by row."""
+        """Plain values, matrices row by row: the plan's own, and the counterpart's under the name of its kind."""
+        other = self.counterpart
         return {
             "part": self.part,
             "name": self.name,
@@ -118,8 +127,17 @@ class TokenPlan:
             "rows": self.rows.as_json(),
             "columns": self.columns.as_json(),
             "matrix": self.matrix.tolist(),
+            **self._facts(),
+            **({} if other is None else {other.kind: other.matrix.tolist()}),
+            "counterpart": None if other is None else {"kind": other.kind, **other._facts()},
+        }
+
+    def _facts(self) -> dict[str, Any]:
+        received, sent = self.marginals
+        return {
             "iterations": self.iterations,
             "marginal_error": self.marginal_error,
+            "marginals": {"rows": received.tolist(), "columns": sent.tolist()},
             "entropy": self.entropy,
             "entropy_share": self.entropy_share,
         }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
+from io import BytesIO
+from typing import Final
 
 from PIL.Image import Image
 from transformers import BaseImageProcessor
@@ -10,6 +13,11 @@ from transformers import BaseImageProcessor
 from otmel.data.images import open_image
 from otmel.data.records import ImageSource
 from otmel.errors import ImageError
+
+SHOWN: Final = 512
+"""Longest side, in pixels, of an image in an answer."""
+LOSSLESS: Final = 128
+"""Up to this longest side a PNG is small, and JPEG's blur would be seen."""
 
 
 def seen_image(sources: Sequence[ImageSource], processor: BaseImageProcessor | None) -> Image | None:
@@ -43,3 +51,13 @@ def cut_as_seen(image: Image, processor: BaseImageProcessor) -> Image:
     across, down = min(1.0, crop["width"] / width), min(1.0, crop["height"] / height)
     left, top = (1 - across) / 2 * image.width, (1 - down) / 2 * image.height
     return image.crop((round(left), round(top), round(image.width - left), round(image.height - top)))
+
+
+def data_url(image: Image) -> str:
+    """``image`` inside an address, for pages: at most ``SHOWN`` pixels a side; PNG where it is small, else JPEG."""
+    shown = image.convert("RGB")
+    shown.thumbnail((SHOWN, SHOWN))
+    kind = "PNG" if max(shown.size) <= LOSSLESS else "JPEG"
+    file = BytesIO()
+    shown.save(file, kind, quality=88)
+    return f"data:image/{kind.lower()};base64,{b64encode(file.getvalue()).decode('ascii')}"

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from otmel.models.model import summed
 from otmel.models.settings import ModelSettings
-from otmel.ot import Correlation, Plan
+from otmel.ot import Correlation, Plan, Sides
 from otmel.types import Elements, Views
+
+Direction = Literal["image_to_text", "text_to_image"]
 
 
 class Fusion(nn.Module):
@@ -43,6 +45,10 @@ class Fusion(nn.Module):
         joined = torch.cat([g_text, g_image], -1) * self.scale
         return joined, summed(to_text.auxiliary, to_image.auxiliary)
 
+    def correlation(self, direction: Direction) -> Correlation:
+        """The one of a direction."""
+        return self.image_to_text if direction == "image_to_text" else self.text_to_image
+
 
 def _pooled(pool: nn.Module, own: Elements, received: Tensor, sender: Elements) -> Tensor:
     """Eq. 13 and 15–17: the pool over ``{T, G}``; ``G`` counts only where there was a sender."""
@@ -50,14 +56,15 @@ def _pooled(pool: nn.Module, own: Elements, received: Tensor, sender: Elements) 
     return pool(torch.cat([own.tokens, received], 1), torch.cat([own.mask, got_message], 1))
 
 
-Direction = Literal["image_to_text", "text_to_image"]
+def fusion_sides(fusion: Fusion, views: Views, direction: Direction) -> Sides:
+    """The projected tokens of one direction: rows receive, columns send."""
+    receiver, sender = (views.text, views.image) if direction == "image_to_text" else (views.image, views.text)
+    correlation = fusion.correlation(direction)
+    return correlation.sides(
+        correlation.query(receiver.tokens), receiver.mask, correlation.key(sender.tokens), sender.mask, "aligned"
+    )
 
 
 def fusion_plan(fusion: Fusion, views: Views, direction: Direction) -> Plan:
-    """The plan of one direction, for display: rows receive, columns send."""
-    receiver, sender = (views.text, views.image) if direction == "image_to_text" else (views.image, views.text)
-    correlation: Correlation = getattr(fusion, direction)
-    sides = correlation.sides(
-        correlation.query(receiver.tokens), receiver.mask, correlation.key(sender.tokens), sender.mask, "aligned"
-    )
-    return correlation.plan(sides)
+    """The plan of one direction, for display."""
+    return fusion.correlation(direction).plan(fusion_sides(fusion, views, direction))

@@ -62,7 +62,7 @@ class LateInteraction(nn.Module):
         return by_tile(self._tile, mentions, entities)
 
     def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
-        sides = self._sides(mentions, entities)
+        sides = self.sides(mentions, entities)
         weights, _ = assigned(self.assignment, sides, self.adjustment)
         if isinstance(self.assignment, Attention):
             weights = weights * sides.row_weights.unsqueeze(-1)
@@ -78,8 +78,9 @@ class LateInteraction(nn.Module):
 
     def plan(self, mention: LateState, entity: LateState) -> Plan:
         """The plans of every pair ``[M, E, L_e, L_m]``, for display."""
-        return planned(self.assignment, self._sides(mention, entity), self.adjustment)
+        return planned(self.assignment, self.sides(mention, entity), self.adjustment)
 
-    def _sides(self, mentions: LateState, entities: LateState) -> Sides:
+    def sides(self, mentions: LateState, entities: LateState) -> Sides:
+        """The tokens of every pair: an entity's receive, a mention's send."""
         marginals = None if self.adjustment is None else self.adjustment.marginals
         return Sides(entities.tokens, mentions.tokens, entities.mask, mentions.mask, "crossed", marginals)

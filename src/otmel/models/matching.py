@@ -13,6 +13,7 @@ from otmel.kernels.formula import Affine, Formula
 from otmel.models.base import LateState
 from otmel.models.settings import ModelSettings
 from otmel.ot import Assignment, Correlation, LearnedPool, Plan, Sides
+from otmel.ot.learned import Adjustment
 from otmel.ot.pool import WeightedPool, is_weighted
 
 PAIR_ELEMENTS = 12_000_000
@@ -57,6 +58,11 @@ class Matching(nn.Module):
         """Who receives how much from whom."""
         return self.correlation.assignment
 
+    @property
+    def adjustment(self) -> Adjustment | None:
+        """What the assignment has learned beside projections."""
+        return self.correlation.adjustment
+
     def entity(self, tokens: Tensor, mask: Bool[Tensor, "E L"], cls: Float[Tensor, "E d"]) -> LateState:
         """``Q = T_e W_q`` and ``t_e``: all that an entity brings."""
         return LateState(tokens=self.correlation.query(tokens), mask=mask, target=cls)
@@ -74,7 +80,7 @@ class Matching(nn.Module):
         assert entities.target is not None
         if self.direct:
             return self._direct(mentions, entities)
-        assigned = self.correlation(self._sides(mentions, entities), mentions.values)
+        assigned = self.correlation(self.sides(mentions, entities), mentions.values)
         # ḡ_m is empty where either side has no tokens: no message was sent, so the late term is zero.
         filled = entities.mask.unsqueeze(0) & mentions.mask.any(-1)[:, None, None]
         pooled = self.pool(assigned.tokens, filled)
@@ -90,7 +96,7 @@ class Matching(nn.Module):
         assert values is not None
         assert target is not None
         pool: WeightedPool = self.pool  # pyright: ignore[reportAssignmentType]
-        plan, auxiliary = self.correlation.weights(self._sides(mentions, entities))
+        plan, auxiliary = self.correlation.weights(self.sides(mentions, entities))
         filled = entities.mask.unsqueeze(0) & mentions.mask.any(-1)[:, None, None]
         along = None
         if pool.direction is not None:
@@ -119,9 +125,10 @@ class Matching(nn.Module):
 
     def plan(self, mention: LateState, entity: LateState) -> Plan:
         """The plans of every pair ``[M, E, L_e, L_m]``, for display."""
-        return self.correlation.plan(self._sides(mention, entity))
+        return self.correlation.plan(self.sides(mention, entity))
 
-    def _sides(self, mentions: LateState, entities: LateState) -> Sides:
+    def sides(self, mentions: LateState, entities: LateState) -> Sides:
+        """The tokens of every pair: an entity's receive, a mention's send."""
         return self.correlation.sides(entities.tokens, entities.mask, mentions.tokens, mentions.mask, "crossed")
 
 

@@ -155,6 +155,15 @@ class Distilled(Settings):
 Assignment = Annotated[Attention | Transport | Distilled, Field(discriminator="kind")]
 
 
+def counterpart(assignment: Assignment) -> Attention | Transport:
+    """What the paper compares an assignment with: attention beside transport, the teacher (or ``Transport()``) beside
+    attention.
+    """
+    if isinstance(assignment, Transport):
+        return Attention()
+    return assignment.teacher if isinstance(assignment, Distilled) else Transport()
+
+
 def normalised_rows(plan: Float[Tensor, "... n m"], norm: RowNorm) -> Float[Tensor, "... n m"]:
     """Rows as they are, summing to one, or of Euclidean length one; zero rows stay zero."""
     if norm == "none":
