@@ -7,8 +7,9 @@ from PIL import Image
 from transformers import CLIPImageProcessorPil
 
 from otmel.data.findings import Findings
+from otmel.data.images import open_image
 from otmel.encoders.tiny import image_processor
-from otmel.inputs.image import Pixels
+from otmel.inputs.image import Pixels, SharedPixels
 
 
 def test_a_pixel_is_scaled_and_normalised():
@@ -69,3 +70,37 @@ def test_without_a_vision_tower_nothing_is_opened_or_counted():
     assert pixels.shape == (2, 3, 1, 1)
     assert not has_image.any()
     assert not findings
+
+
+def test_items_that_share_an_image_open_it_once(tmp_path: Path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("otmel.inputs.image.open_image", lambda source: opened.append(source) or open_image(source))
+    Image.new("RGB", (40, 30), (255, 0, 128)).save(tmp_path / "red.png")
+    (tmp_path / "broken.jpg").write_bytes(b"no image at all")
+    alone = Pixels(image_processor(16))
+    encoded, picture = (tmp_path / "red.png").read_bytes(), Image.new("RGB", (8, 8), "blue")
+    sources = [tmp_path / "red.png", str(tmp_path / "red.png"), encoded, bytes(bytearray(encoded)), picture, picture]
+    sources += [tmp_path / "broken.jpg", tmp_path / "broken.jpg", picture.copy()]
+    places, shared = [f"mention {n}" for n in range(len(sources))], SharedPixels(alone)
+    findings = Findings()
+    pixels, has_image = shared.stack([[source] for source in sources], places, findings)
+    again, _ = shared.stack([[sources[0]]], ["again"], findings)
+    assert len(opened) == 5  # path, bytes, picture, broken, and a copy, which may differ
+    expected, _ = alone.stack([[source] for source in sources], places, Findings())
+    assert torch.equal(pixels, expected)
+    assert torch.equal(again[0], pixels[0])
+    assert has_image.tolist() == [True] * 6 + [False, False, True]
+    assert findings.examples == {"image file is no image": ["mention 6", "mention 7"]}
+    assert shared.fault(tmp_path / "broken.jpg") == "image file is no image"
+    assert shared.fault(picture) is shared.fault(tmp_path / "never seen.png") is None
+
+
+def test_shared_pixels_keep_the_last_images_only(monkeypatch):
+    monkeypatch.setattr("otmel.inputs.image.SHARED_BYTES", 2 * 3 * 16 * 16 * 4)
+    opened = []
+    monkeypatch.setattr("otmel.inputs.image.open_image", lambda source: opened.append(source) or open_image(source))
+    first, second, third = (Image.new("RGB", (8, 8), colour) for colour in ("red", "green", "blue"))
+    shared = SharedPixels(Pixels(image_processor(16)))
+    for source in (first, second, first, third, first, second):
+        shared.stack([[source]], ["a"], Findings())
+    assert [one.getpixel((0, 0)) for one in opened] == [one.getpixel((0, 0)) for one in (first, second, third, second)]

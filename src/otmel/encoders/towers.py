@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import ClassVar, Literal, TypeAlias
 
 import torch
 from jaxtyping import Float
@@ -40,7 +40,12 @@ class TwoTowerEncoder(nn.Module):
             and for sentence encoders (``text_pooling = "mean"`` in their configuration) the mean over the tokens.
             ``pooled``: the same, projected into the space that both towers share (CLIP's ``text_embeds`` and
             ``image_embeds``, not normalised). ``mean``: as ``output``, but the mean over the tokens for every text.
+
+    Attributes:
+        joint: whether text and image are read together; else ``forward`` is ``text`` beside ``image``.
     """
+
+    joint: ClassVar[bool] = False
 
     def __init__(self, model: PreTrainedModel, cls: Cls = "output") -> None:
         super().__init__()

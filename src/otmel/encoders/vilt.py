@@ -24,6 +24,8 @@ class ViltEncoder(TwoTowerEncoder):
     Every patch is read, in the order of rows: transformers' own embedding draws them at random.
     """
 
+    joint = True
+
     @property
     def widths(self) -> Widths:
         """The same width everywhere."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
 from pathlib import Path
+from typing import Final
 
 import torch
 from jaxtyping import Bool, Float
@@ -12,8 +14,12 @@ from torch import Tensor
 from transformers import BaseImageProcessor
 
 from otmel.data.findings import Findings
-from otmel.data.images import try_open
+from otmel.data.images import KINDS, open_image, try_open
 from otmel.data.records import ImageSource
+from otmel.errors import ImageError
+
+SHARED_BYTES: Final = 64 << 20
+"""Pixels that a ``SharedPixels`` keeps at most, the last ones it gave."""
 
 
 class Pixels:
@@ -75,3 +81,50 @@ class Pixels:
     def _normalised(self, image: Image.Image) -> Float[Tensor, "3 H W"]:
         assert self._processor is not None
         return self._processor(images=[image.convert("RGB")], return_tensors="pt")["pixel_values"][0]
+
+
+class SharedPixels(Pixels):
+    """The pixels of one task whose items share images: each is opened once, and a broken one is not tried again.
+
+    It lives as long as the task and keeps the last images, up to ``SHARED_BYTES``; nothing goes to the cache of
+    ``pixels``, which a long stream of images would only fill.
+
+    Args:
+        pixels: how images become pixels.
+    """
+
+    def __init__(self, pixels: Pixels) -> None:
+        self._processor, self.shape = pixels._processor, pixels.shape
+        self._kept: OrderedDict[Hashable, tuple[ImageSource, Tensor | str]] = OrderedDict()
+        self._most = max(1, SHARED_BYTES // (12 * self.shape[0] * self.shape[1]))
+
+    def fault(self, source: ImageSource) -> str | None:
+        """The kind of what is wrong with an image that was tried lately; ``None`` for all others."""
+        _, made = self._kept.get(_key(source), (source, None))
+        return made if isinstance(made, str) else None
+
+    def _open(self, source: ImageSource, place: str, findings: Findings) -> Tensor | None:
+        key = _key(source)
+        if key not in self._kept:
+            self._kept[key] = source, self._made(source)
+        self._kept.move_to_end(key)
+        while len(self._kept) > self._most:
+            self._kept.popitem(last=False)
+        _, made = self._kept[key]
+        if isinstance(made, str):
+            findings.add(made, place)
+            return None
+        return made
+
+    def _made(self, source: ImageSource) -> Tensor | str:
+        try:
+            return self._normalised(open_image(source))
+        except ImageError as fault:
+            return KINDS[fault.reason]
+
+
+def _key(source: ImageSource) -> Hashable:
+    """What tells an image from others while it is kept: path or bytes; an opened image is the same object or none."""
+    if isinstance(source, (str, Path)):
+        return Path(source)
+    return source if isinstance(source, bytes) else id(source)

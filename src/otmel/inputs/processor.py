@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,10 +13,10 @@ from torch import Tensor
 from transformers import AutoImageProcessor, AutoTokenizer, BaseImageProcessor, PreTrainedTokenizerBase
 
 from otmel.data.findings import Findings
-from otmel.data.records import Entity, Mention
+from otmel.data.records import Entity, ImageSource, Mention
 from otmel.errors import CheckpointError
 from otmel.inputs.collate import collate
-from otmel.inputs.image import Pixels
+from otmel.inputs.image import Pixels, SharedPixels
 from otmel.inputs.pretrained import quiet, read_pretrained
 from otmel.inputs.settings import InputSettings
 from otmel.inputs.text import Wording, entity_text, special_id
@@ -50,6 +51,16 @@ class InputProcessor:
         self._wording = Wording(tokenizer, self.settings.wording, self.settings.window)
         self._pixels = Pixels(image_processor if self.settings.images else None)
         self._pad = special_id(tokenizer, "pad") or 0  # padding is masked, so any id will do
+
+    def shared(self) -> InputProcessor:
+        """The same processor for one task whose items share images, with findings of its own; see ``SharedPixels``."""
+        other = copy.copy(self)
+        other._pixels, other.findings = SharedPixels(self._pixels), OnceFindings()
+        return other
+
+    def fault(self, image: ImageSource) -> str | None:
+        """What is wrong with an image that this shared processor tried lately; ``None`` where it does not know."""
+        return self._pixels.fault(image) if isinstance(self._pixels, SharedPixels) else None
 
     def mentions(self, mentions: Sequence[Mention]) -> Batch:
         """The batch of ``B`` mentions: Eq. 4 of their name and sentence, Eq. 5 of their image."""

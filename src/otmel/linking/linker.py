@@ -27,6 +27,7 @@ from otmel.linking.explanation import Explanation
 from otmel.linking.link import Candidate, Link
 from otmel.linking.mentions import note_unseen, place_of, prepared
 from otmel.linking.settings import LinkSettings, Options
+from otmel.linking.sharing import Sharing
 from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.tables import Table, entity_table, mention_table
@@ -122,6 +123,8 @@ class Linker:
     ) -> list[Link]:
         """The ``k`` best entities of every mention, in the order of the mentions.
 
+        An image that several of the mentions share is opened once, and read by the vision tower once.
+
         Args:
             mentions: one or more mentions. Text and image may be missing, or the image broken: what is there is used,
                 and the link's ``notes`` say what is not.
@@ -138,6 +141,7 @@ class Linker:
         if k < 1:
             raise ValueError(f"k = {k}: at least one entity must be asked for")
         options = Options(k, None if image_root is None else Path(image_root), given_candidates)
+        sharing = Sharing.of(self.bundle.model, self.processor)
         listed = [mentions] if isinstance(mentions, Mention) else list(mentions)
         found = [Findings() for _ in listed]
         places = list(places or map(place_of, listed, range(len(listed))))
@@ -146,7 +150,7 @@ class Linker:
         with progress("linking", len(ready)) as advance:
             for start in range(0, len(ready), BATCH):
                 rows = slice(start, start + BATCH)
-                links += self._linked(ready[rows], places[rows], found[rows], options)
+                links += self._linked(ready[rows], places[rows], found[rows], (options, sharing))
                 advance(len(ready[rows]))
         for one in found:
             self.findings.merge(one)
@@ -174,13 +178,14 @@ class Linker:
 
     @torch.no_grad()
     def _linked(
-        self, mentions: list[Mention], places: list[str], found: list[Findings], options: Options
+        self, mentions: list[Mention], places: list[str], found: list[Findings], how: tuple[Options, Sharing]
     ) -> list[Link]:
-        table = mention_table(mentions, self.processor, self.bundle.vectorizer)
-        states = encoded_alike(Encoding.mentions(self.bundle.model), table)
+        options, sharing = how
+        table = mention_table(mentions, sharing.processor, self.bundle.vectorizer)
+        states = encoded_alike(sharing.encoding, table)
         for mention, place, one, seen in zip(mentions, places, found, states.has_image.tolist(), strict=True):
             if not seen:
-                note_unseen(mention, place, one, sees=self.sees)
+                sharing.note_unseen(mention, place, one, sees=self.sees)
         # One more than asked for: the margin needs a second.
         links = []
         query = Query(max(options.k, 2), method=self.settings.method)
