@@ -263,4 +263,16 @@ VERBS = (
             "otmel explain runs/world --data data/world --mention-id dev-7 --entity Q42 --json > why.json",
         ),
     ),
+    Verb(
+        "serve",
+        "otmel.cli.serve:serve",
+        "Serve a run over a graph: an HTTP API with a description (OpenAPI), and a page to look at.\n\n"
+        "Changes of a graph's folder (otmel graph upsert) are taken over while it is served. With a token, entities "
+        "can be put and deleted through the API. SIGTERM and Ctrl-C let requests in flight end.",
+        (
+            "otmel serve runs/world --graph my.kg",
+            "otmel serve runs/world --graph my.kg --index my.index --host 0.0.0.0 --port 8080 --set queue=4096",
+            "otmel serve runs/world --graph my.kg --token-file token.txt --image-hosts upload.wikimedia.org",
+        ),
+    ),
 )

@@ -70,6 +70,12 @@ def try_open(source: ImageSource, findings: Findings, where: str, max_pixels: in
         return None
 
 
+def check_header(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
+    """Look at an image's header and decode nothing. Raises ``ImageError`` as ``open_image`` does."""
+    with quiet_pillow(), io.BytesIO(data) as file:
+        _check_pixels(_identified(file, "<bytes>", max_pixels).size, "<bytes>", max_pixels)
+
+
 def resolve_image(folder: Path, name: str, findings: Findings, where: str) -> Path | None:
     """The file ``name`` inside ``folder``, or ``None`` and a count of why not.
 

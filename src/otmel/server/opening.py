@@ -1,0 +1,37 @@
+"""From a run, a graph and an index to a service."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from otmel.data.graph import KnowledgeGraph
+from otmel.data.store import is_store
+from otmel.linking import Linker
+from otmel.linking.settings import LinkSettings
+from otmel.server.service import Service
+from otmel.server.settings import ServerSettings
+
+
+def opened_service(
+    run: Path,
+    graph: Path,
+    index: Path | None,
+    search: LinkSettings,
+    how: tuple[ServerSettings, str | None],
+) -> Service:
+    """The service of a run over a graph, not started yet.
+
+    Args:
+        run: the run folder.
+        graph: a graph's folder, whose changes will be taken over; or any other folder or file with entities.
+        index: the index of the run over the graph, or over an earlier snapshot of it.
+        search: how entities are searched.
+        how: the service's settings, and the token that may change the graph.
+
+    Raises:
+        CheckpointError: the run or the index is incomplete or broken, or they do not belong together.
+        DataError: the graph cannot be read.
+    """
+    settings, token = how
+    linker = Linker.load(run, KnowledgeGraph.open(graph), index, search)
+    return Service(linker, settings, graph if is_store(graph) else None, token)
