@@ -60,7 +60,7 @@ class RowLinker:
                 mentions[place], notes[place] = self._mention(row)
                 answers.append({})
             except (RowError, DataError) as fault:
-                answers.append({"line": line_of(row), "error": _said(fault)})
+                answers.append({"line": line_of(row), "error": said(fault)})
         links = self.linker.link(list(mentions.values()), self.k, places=[rows[place].where for place in mentions])
         for place, link in zip(mentions, links, strict=True):
             answers[place] = link.as_json()
@@ -100,7 +100,8 @@ def line_of(row: RawRow) -> int:
     return int(found[1])
 
 
-def _said(fault: RowError | DataError) -> str:
+def said(fault: RowError | DataError) -> str:
+    """Why a row cannot be linked."""
     if isinstance(fault, DataError):
         return fault.problem
     return f"{fault.reason}: {fault.detail}" if fault.detail else fault.reason
