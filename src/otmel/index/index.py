@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.typing import NDArray
 from torch import Tensor
 
 from otmel.index.answers import Answer, Query
@@ -74,6 +77,20 @@ class EntityIndex:
 
     def __len__(self) -> int:
         return len(self._searcher)
+
+    def without(self, rows: Sequence[int] | NDArray[np.int64]) -> EntityIndex:
+        """The same index as if these graph rows had been deleted; nothing is copied but the other rows' numbers."""
+        gone = torch.as_tensor(np.asarray(rows, dtype=np.int64))
+        kept = [replace(one, rows=one.rows.masked_fill(torch.isin(one.rows, gone), -1)) for one in self.segments]
+        return EntityIndex(self.composition, kept, self.settings)
+
+    def over(self, segments: Sequence[Segment]) -> EntityIndex:
+        """Other entities under the same settings, searched by the same kernels."""
+        other = copy(self)
+        other.__dict__.pop("_candidates", None)
+        other.segments = tuple(segments)
+        other._searcher = Searcher(self.composition, self._searcher.late, other.segments)
+        return other
 
     @property
     def kernels(self) -> dict[str, str]:

@@ -58,6 +58,13 @@ class InputProcessor:
         other._pixels, other.findings = SharedPixels(self._pixels), OnceFindings()
         return other
 
+    def uncached(self) -> InputProcessor:
+        """The same processor with findings of its own, for images that may change under their paths: it keeps none."""
+        other = copy.copy(self)
+        other._pixels = Pixels(self.image_processor if self.settings.images else None, cache_bytes=0)
+        other.findings = OnceFindings()
+        return other
+
     def fault(self, image: ImageSource) -> str | None:
         """What is wrong with an image that this shared processor tried lately; ``None`` where it does not know."""
         return self._pixels.fault(image) if isinstance(self._pixels, SharedPixels) else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from otmel.index.second_stage import SecondStage, answered
 from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
 from otmel.inputs import InputProcessor
+from otmel.linking.confidence import Calibration, Judgement, judged, read_calibration, remark
 from otmel.linking.explain import explained
 from otmel.linking.explanation import Explanation
 from otmel.linking.link import Candidate, Link
@@ -32,6 +34,9 @@ from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.tables import Table, entity_table, mention_table
 from otmel.progress import progress
+
+if TYPE_CHECKING:
+    from otmel.linking.follow import Recent
 
 BATCH = 32
 
@@ -48,6 +53,7 @@ class Linker:
 
     Attributes:
         findings: what was odd about the mentions so far, counted.
+        calibration: how sure its links are (``otmel calibrate``); ``None`` where the run is not calibrated.
 
     Raises:
         CheckpointError: the model was trained on ready features and cannot read text and images.
@@ -69,6 +75,8 @@ class Linker:
         self.bundle, self.graph, self.model_hash = bundle, graph, model_hash
         self.processor: InputProcessor = bundle.processor
         self.findings = Findings()
+        self.calibration: Calibration | None = None
+        self.recent: Recent | None = None
         self.settings = settings or LinkSettings()
         composition = bundle.model.composition()
         if index is not None:
@@ -96,21 +104,36 @@ class Linker:
 
         Raises:
             CheckpointError: the run is incomplete or broken, or reads no text; the index is broken, or belongs to
-                another model or graph.
+                another model or graph; the calibration is broken, or belongs to other weights.
             DataError: the graph cannot be read.
         """
         bundle, model = Bundle.load(run), weights_hash(run)
+        calibration = read_calibration(run, model)
         if not isinstance(graph, KnowledgeGraph):
             graph = KnowledgeGraph.open(graph)
         stored = None
         if index is not None:
             stored = open_index(index, Expected(model=model, inputs=inputs_hash(run), graph=graph.snapshot))
-        return cls(bundle, graph, model, stored, settings)
+        linker = cls(bundle, graph, model, stored, settings)
+        linker.calibration = calibration
+        return linker
 
     @property
     def sees(self) -> bool:
         """Whether the model reads images."""
         return self.processor.image_processor is not None
+
+    @property
+    def remark(self) -> str | None:
+        """What is to be known of all its links: that they are calibrated on another graph."""
+        return remark(self.calibration, self.graph)
+
+    def sought(self, k: int) -> int:
+        """How many best entities are searched for where ``k`` are asked for.
+
+        A margin needs two, a probability as many as the calibration reads.
+        """
+        return max(k, 2, 0 if self.calibration is None else self.calibration.k)
 
     def link(
         self,
@@ -156,6 +179,15 @@ class Linker:
             self.findings.merge(one)
         return links
 
+    def at(self, graph: KnowledgeGraph) -> Linker:
+        """The same linker over another snapshot of its graph: only what changed is encoded; this one goes on as it is.
+
+        It answers as one that is made anew does, to the last bit.
+        """
+        from otmel.linking.follow import followed
+
+        return followed(self, graph)
+
     def explain(self, mention: Mention, entity_id: str | None = None, k: int = 1) -> Explanation:
         """Why a mention gets its score with an entity.
 
@@ -174,7 +206,7 @@ class Linker:
         entity = self.graph.entity(entity_id)
         note_unseen(mention, place_of(mention, 0), findings, sees=self.sees)
         origin = {"model": self.model_hash, "graph": self.graph.snapshot, "notes": tuple(findings.counts)}
-        return explained(self.bundle, mention, entity, origin)
+        return explained(replace(self.bundle, processor=self.processor.shared()), mention, entity, origin)
 
     @torch.no_grad()
     def _linked(
@@ -186,9 +218,8 @@ class Linker:
         for mention, place, one, seen in zip(mentions, places, found, states.has_image.tolist(), strict=True):
             if not seen:
                 sharing.note_unseen(mention, place, one, sees=self.sees)
-        # One more than asked for: the margin needs a second.
         links = []
-        query = Query(max(options.k, 2), method=self.settings.method)
+        query = Query(self.sought(options.k), method=self.settings.method)
         second = SecondStage.of(self.bundle.model, table, self._entities) if self.bundle.model.second_stage else None
         for row, answer in enumerate(answered(partial(self.index.search, states), query, second)):
             mention = mentions[row]
@@ -199,7 +230,8 @@ class Linker:
             else:
                 scores = second.scores(row, np.array(rows, dtype=np.int64)) if own else answer.scores
                 ranked = self._rescored(rows, scores.tolist())
-            link = self._link(mention, ranked, found[row], options.k)
+            judgement = judged(ranked, None if own else self.calibration)
+            link = self._link(mention, judgement, found[row], options.k)
             links.append(link if own else replace(link, certificate=answer.certificate))
         return links
 
@@ -232,15 +264,17 @@ class Linker:
         order = sorted(range(len(rows)), key=lambda i: (-candidates[i].score, rows[i]))
         return [candidates[i] for i in order]
 
-    def _link(self, mention: Mention, ranked: list[Candidate], findings: Findings, k: int) -> Link:
-        first, second = (*ranked, None, None)[:2]
+    def _link(self, mention: Mention, judgement: Judgement, findings: Findings, k: int) -> Link:
+        first, second = (*judgement.candidates, None, None)[:2]
         return Link(
             mention=mention,
             entity=None if first is None else self.graph.entity(first.id),
-            candidates=tuple(ranked[:k]),
+            candidates=judgement.candidates[:k],
             margin=None if first is None or second is None else first.score - second.score,
             notes=tuple(findings.counts),
             model=self.model_hash,
             graph=self.graph.snapshot,
             linker=self,
+            probability=judgement.probability,
+            nil=judgement.nil,
         )
