@@ -8,7 +8,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kills bench figures lint format types imports equations docs constraints clean
+.PHONY: help install demo test kills bench figures lint format types imports equations docs site constraints clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ equations: $(STAMP)  ## fail when an equation of the paper has no place, or docs
 
 docs: $(STAMP)  ## write docs/equations.md
 	$(BIN)/python scripts/equations.py
+
+site: $(STAMP)  ## build the documentation's site into build/site, strictly
+	@$(BIN)/python -c 'import zensical' 2>/dev/null || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	$(BIN)/zensical build --clean --strict
 
 constraints: $(STAMP)  ## write constraints.txt from what is installed now
 	$(BIN)/python scripts/constraints.py
