@@ -31,7 +31,7 @@ def validated(kind: type[S], values: Mapping[str, Any], *, where: str | None = N
     try:
         return kind.model_validate(values)
     except ValidationError as fault:
-        problem, cure = _explained(kind, fault.errors()[0])
+        problem, cure = _explained(kind, values, fault.errors()[0])
         raise ConfigurationError(problem, where=where, cure=cure) from None
 
 
@@ -104,10 +104,10 @@ def _group(kind: type[BaseModel], values: dict[str, Any], path: Sequence[str]) -
     return values
 
 
-def _explained(kind: type[BaseModel], error: ErrorDetails) -> tuple[str, str | None]:
+def _explained(kind: type[BaseModel], values: Any, error: ErrorDetails) -> tuple[str, str | None]:
     """Problem and cure behind one of pydantic's errors."""
     path = [str(step) for step in error["loc"]]
-    key, context = ".".join(path), error.get("ctx", {})
+    key, context = ".".join(_typed(path, values)), error.get("ctx", {})
     if error["type"] == "extra_forbidden":
         return f"there is no setting {key!r}", nearest(path[-1], valid_keys(kind, path[:-1]))
     if error["type"] == "missing":
@@ -123,6 +123,17 @@ def _explained(kind: type[BaseModel], error: ErrorDetails) -> tuple[str, str | N
     elif error["type"] in {"model_type", "model_attributes_type"}:
         cure = f"this is a group with the keys {', '.join(valid_keys(kind, path))}"
     return f"{key}: {message}{given}", cure
+
+
+def _typed(path: Sequence[str], values: Any) -> list[str]:
+    """The path as one would type it: without the kinds that pydantic puts after the name of a group."""
+    typed = []
+    for number, step in enumerate(path):
+        if isinstance(values, Mapping) and step not in values and number + 1 < len(path):
+            continue
+        typed.append(step)
+        values = values.get(step) if isinstance(values, Mapping) else None
+    return typed
 
 
 def _records_in(annotation: Any) -> list[type[BaseModel]]:

@@ -98,7 +98,7 @@ def test_folders_are_recorded_by_their_full_path(tmp_path: Path, monkeypatch: py
         ("[modl]\nhidden = 3", "there is no setting 'modl'", "did you mean 'model'?"),
         ("training = 3", "training: ", "this is a group with the keys"),
         ('[training]\nepochs = "many"', "training.epochs: ", None),
-        ('[model.pool]\nkind = "sfot"', "model.ot-mel.pool: ", "did you mean 'soft'?"),
+        ('[model.pool]\nkind = "sfot"', "model.pool: ", "did you mean 'soft'?"),
         ("[training\nepochs = 3", "no TOML: ", None),
     ],
 )
