@@ -121,14 +121,14 @@ def test_assignments_reach_every_kind_of_field(assignments: list[str], expected:
     ("assignment", "problem", "cure"),
     [
         ("hiden=4", "there is no setting 'hiden'", "did you mean 'hidden'?"),
-        ("fusion.solver.epsilom=1", "fusion.plan.solver.epsilom", "did you mean 'epsilon'? Valid: epsilon, iterations"),
-        ("fusion.row=sum", "fusion.plan.row", "did you mean 'rows'? Valid: kind, rows, solver"),
+        ("fusion.solver.epsilom=1", "fusion.solver.epsilom", "did you mean 'epsilon'? Valid: epsilon, iterations"),
+        ("fusion.row=sum", "fusion.row", "did you mean 'rows'? Valid: kind, rows, solver"),
         ("fuson.solver.epsilon=1", "no group 'fuson'", "did you mean 'fusion'?"),
         ("fusion.solve.epsilon=1", "no group 'solve'", "did you mean 'solver'?"),
         ("hidden.size=1", "hidden is 96", None),
         ("fusion.kind=sotmax", "'sotmax'", "did you mean 'softmax'? Valid: plan, softmax"),
         ("fusion=softmax", "fusion", "a group with the keys"),
-        ("fusion.solver=3", "fusion.plan.solver", "a group with the keys epsilon, iterations"),
+        ("fusion.solver=3", "fusion.solver", "a group with the keys epsilon, iterations"),
         ("hidden", "'hidden' is no assignment", "--set key=value"),
         ("=3", "there is no setting ''", "Valid: fusion"),
     ],
@@ -150,8 +150,8 @@ def test_a_group_that_is_off_says_so() -> None:
     [
         ("hidden=0", "--set: hidden: input should be greater than or equal to 1, got 0"),
         ("hidden=wide", "--set: hidden: input should be a valid integer, unable to parse string"),
-        ("fusion.solver.epsilon=NaN", "fusion.plan.solver.epsilon: input should be a finite number, got nan"),
-        ("fusion.rows=mean", "fusion.plan.rows: input should be 'none' or 'sum', got 'mean'"),
+        ("fusion.solver.epsilon=NaN", "fusion.solver.epsilon: input should be a finite number, got nan"),
+        ("fusion.rows=mean", "fusion.rows: input should be 'none' or 'sum', got 'mean'"),
         ("hidden=3", "--set: hidden must be even, for the Two halves"),
     ],
 )
