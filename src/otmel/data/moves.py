@@ -1,4 +1,4 @@
-"""Where entities went between two snapshots of a graph: told by their digests, so that what is equal need not be read."""
+"""Where entities went between two snapshots of a graph: told by their digests; what is equal need not be read."""
 
 from __future__ import annotations
 

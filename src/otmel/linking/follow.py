@@ -98,7 +98,7 @@ def _kept(recent: Recent, moves: Moves) -> Recent:
     rows = moves.new_rows(recent.rows)
     alive = np.flatnonzero(rows >= 0)
     state = recent.state[torch.from_numpy(alive)] if recent.state is not None and len(alive) else None
-    return replace(recent, rows=rows[alive], state=state, names=[recent.names[place] for place in alive])
+    return replace(recent, rows=rows[alive], state=state, names=[recent.names[place] for place in alive.tolist()])
 
 
 def _with(linker: Linker, graph: KnowledgeGraph, recent: Recent, rows: np.ndarray) -> Recent:

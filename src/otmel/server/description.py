@@ -33,6 +33,9 @@ SAID: Final[Mapping[int, str]] = {
 }
 AGAIN: Final = {"Retry-After": {"description": "seconds", "schema": {"type": "string", "pattern": "^[0-9]+$"}}}
 
+TOKEN: Final[Mapping[str, Any]] = {"security": [{"token": []}]}
+"""Of routes that change the graph."""
+
 
 def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The errors of a route; 405 and 503 are everybody's."""
@@ -65,6 +68,7 @@ def described(app: FastAPI) -> dict[str, Any]:
             schemas[kind.__name__] = schema
             if issubclass(kind, LinkRequest):
                 schemas[f"{kind.__name__}Form"] = _form(schema)
+        made["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
         app.openapi_schema = made
     return app.openapi_schema
 

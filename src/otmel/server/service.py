@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from otmel import __version__
 from otmel.data.graph import KnowledgeGraph
@@ -16,16 +16,28 @@ from otmel.data.records import Mention
 from otmel.linking import Linker
 from otmel.server.batcher import Batcher, Task
 from otmel.server.errors import invalid, unavailable
+from otmel.server.following import Following
 from otmel.server.metrics import Metrics
+from otmel.server.names import Names
+from otmel.server.pictures import Pictures
 from otmel.server.requests import Asked
 from otmel.server.settings import ServerSettings
+
+T = TypeVar("T")
+READERS: Final = 2
+"""Threads that read entities and make their images small."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """What answers come from: a linker over one snapshot."""
+    """What answers come from: a linker over one snapshot, and the entities' names once they are read."""
 
     linker: Linker
+    names: Names | None = None
+
+    def with_names(self, names: Names) -> Served:
+        """The same, with the names of its entities."""
+        return replace(self, names=names)
 
     @property
     def graph(self) -> KnowledgeGraph:
@@ -56,8 +68,11 @@ class Service:
         self.settings, self.root, self.token = settings or ServerSettings(), root, token
         self.metrics, self.draining, self.trouble = Metrics(), False, ""
         self.batcher = Batcher(self.settings.queue, self.settings.batch, self.settings.wait / 1000, self.metrics)
+        self.pictures = Pictures(self.settings.pictures, self.settings.pixels)
+        self._readers = ThreadPoolExecutor(READERS, "otmel-reader")
         self._served = Served(linker)
         self.serve(self._served)
+        self.following = Following(self, root)
 
     @property
     def served(self) -> Served:
@@ -95,14 +110,25 @@ class Service:
         raise invalid("addresses of images are not fetched here", "image_url", "send the image itself")
 
     def start(self) -> None:
-        """Link once, so that the first client does not wait for what is made once, and start the thread."""
+        """Link once, so that the first client does not wait for what is made once, and start the threads."""
         if len(self.linker.graph):
             self.linker.link(Mention(self.linker.graph[0].name or "a", "a"), 1)
         self.batcher.start()
+        self.following.start()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End the threads; what waits is finished first."""
-        self.batcher.stop()
+        await self.following.stop()
+        await asyncio.to_thread(self.batcher.stop)
+        self._readers.shutdown(cancel_futures=True)
+
+    async def read(self, work: Callable[[], T]) -> T:
+        """Have something read beside the loop. Raises ``ApiError`` (503)."""
+        future = asyncio.get_running_loop().run_in_executor(self._readers, work)
+        try:
+            return await asyncio.wait_for(future, self.settings.seconds)
+        except asyncio.TimeoutError:
+            raise unavailable("late", "reading took too long") from None
 
     def submit(self, work: Sequence[Asked | Callable[[Linker], Any]]) -> list[Future[Any]]:
         """Have the linking thread do something, all of it over the snapshot of now. Raises ``ApiError`` (429, 503)."""
