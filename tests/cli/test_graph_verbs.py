@@ -94,6 +94,39 @@ def test_refusals_have_a_cure(graph: Path, rows: Path, tmp_path: Path, capsys: p
     assert not (tmp_path / "s.kg").exists()
 
 
+def test_names_of_wikidatas_ids_come_from_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    value = {"value": {"id": "Q33999"}, "type": "wikibase-entityid"}
+    claim = {"rank": "normal", "mainsnak": {"snaktype": "value", "datatype": "wikibase-item", "datavalue": value}}
+    item = {
+        "type": "item",
+        "id": "Q1",
+        "labels": {"en": {"language": "en", "value": "Anna"}},
+        "claims": {"P106": [claim]},
+    }
+    (tmp_path / "dump.json").write_text(f"[\n{json.dumps(item)}\n]\n")
+    (tmp_path / "names.csv").write_text("id,name\nP106,occupation\nQ33999,actor\n")
+    words = ("build", str(tmp_path / "dump.json"), "--format", "wikidata", "--claims", "P106")
+    names = ("--labels", str(tmp_path / "names.csv"))
+    for more, attributes in (((), "P106: Q33999"), (names, "occupation: actor")):
+        graph, out = tmp_path / f"{len(more)}.kg", tmp_path / f"{len(more)}.jsonl"
+        answer(capsys, *words, "--out", str(graph), *more)
+        answer(capsys, "export", str(graph), str(out))
+        assert json.loads(out.read_text())["attributes"] == attributes
+
+
+@pytest.mark.parametrize(("rows", "said"), [("id,name\nP106,\n", "name missing"), ("id,name\n,x\n", "id missing")])
+def test_a_table_of_names_with_a_hole_is_refused_by_its_row(
+    rows: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "names.csv").write_text(rows)
+    (tmp_path / "dump.json").write_text("[\n]\n")
+    words = ["graph", "build", str(tmp_path / "dump.json"), "--format", "wikidata", "--out", str(tmp_path / "g.kg")]
+    assert main([*words, "--labels", str(tmp_path / "names.csv")]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "names.csv" in error
+
+
 def test_replacing_is_one_more_snapshot(graph: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "other.csv").write_text("id,name\nA,a\n")
     replaced = answer(capsys, "build", str(tmp_path / "other.csv"), "--out", str(graph), "--replace")

@@ -25,6 +25,8 @@ class Reading:
         format: its format; by default it is told from the file.
         language: of the labels, descriptions and aliases of Wikidata.
         claims: a property of Wikidata to keep as an attribute, such as P106; may be given often.
+        labels: a table (.jsonl, .csv, .parquet) of ids and names, which then stand for items and properties in the
+            attributes of Wikidata.
         image_root: the folder that image names are relative to; by default the source's own.
         image_cap: megabytes above which an image is left out, and counted.
         strict: stop at the first row that cannot be used, and change nothing.
@@ -34,6 +36,7 @@ class Reading:
     format: Literal["auto", "jsonl", "csv", "parquet", "mimic", "wikidata"] = "auto"
     language: str = "en"
     claims: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
+    labels: Path | None = None
     image_root: Path | None = None
     image_cap: float = 32.0
     strict: bool = False
@@ -42,11 +45,14 @@ class Reading:
     def run(self, change: Callable[[ImportSettings, dict, Track], Report], how: str) -> Report:
         """Call ``change`` with the settings, under a bar."""
         from otmel.data.sources import SourceOptions
+        from otmel.data.sources.labels import read_labels
         from otmel.data.store import ImportSettings
         from otmel.settings import validated
 
         stated = {"strict": self.strict, "image_cap": int(self.image_cap * 1_000_000)}
         read = {name: getattr(self, name) for name in ("format", "language", "claims", "image_root")}
+        if self.labels is not None:
+            read["labels"] = read_labels(self.labels)
         options = validated(SourceOptions, read)
         with resumable(how), reported("importing, in bytes") as track:
             return change(validated(ImportSettings, stated), {"options": options}, track)
