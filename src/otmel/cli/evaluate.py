@@ -48,14 +48,17 @@ class Report:
         return "\n".join(drawn(grid, self.format) for grid in self.grids())
 
     def grids(self) -> list[Grid]:
-        """Model and name match, then the model's tie policies, the parts of its score and its slices."""
+        """Model and name match, then the model's tie policies, parts of its score, NIL flag and slices."""
         from otmel.evaluation import report
+        from otmel.evaluation.calibration.tables import evaluated_grid
         from otmel.evaluation.measures import DEFAULT_MEASURES
 
         model, floor = self.evaluated.model.result, self.evaluated.floor.result
         grids = [report.systems_grid([model, floor], DEFAULT_MEASURES), report.ties_grid(model, DEFAULT_MEASURES)]
         if model.parts:
             grids.append(report.parts_grid(model, DEFAULT_MEASURES))
+        if model.nil is not None:
+            grids.append(evaluated_grid(model.nil, model.system.label))
         if self.slices:
             grids += [report.slices_grid(result, DEFAULT_MEASURES) for result in (model, floor)]
         return grids

@@ -153,11 +153,26 @@ VERBS = (
         "otmel.cli.evaluate:evaluate",
         "Rank every mention of a split against all entities, with name match beside it.\n\n"
         "Prints H@k, MRR and mean rank, under all tie policies and by each part of the score alone, and writes the "
-        "results with one row per mention.",
+        "results with one row per mention. Of a calibrated run (otmel calibrate), also accuracy with NIL as an answer.",
         (
             "otmel evaluate runs/world",
             "otmel evaluate runs/world data/world --split test --slices",
             "otmel evaluate runs/world --format markdown > table.md",
+        ),
+    ),
+    Verb(
+        "calibrate",
+        "otmel.cli.calibrate:calibrate",
+        "Learn from a split how sure the run's links are, and from what doubt on a mention is called NIL.\n\n"
+        "Afterwards every link of the run has a probability, and says NIL where its best entity is less probable than "
+        "the threshold (otmel link, otmel evaluate). Scores become probabilities by a temperature or by isotonic "
+        "regression, whichever loses less on mentions that it has not seen. All printed figures are of such mentions: "
+        "calibration error before and after, risk against coverage, and what becomes of mentions whose entity is "
+        "removed from the graph. Plots and figures are kept in RUN/calibration.",
+        (
+            "otmel calibrate runs/world",
+            "otmel calibrate runs/world --data data/world --split dev --index my.index --precision 0.98",
+            "otmel calibrate runs/world --threshold nil --nil-share 0.3 --json > calibration.json",
         ),
     ),
     Verb(

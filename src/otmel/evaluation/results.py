@@ -18,6 +18,7 @@ from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.evaluation.gold import Counts, count
 from otmel.evaluation.measures import DEFAULT_MEASURES, TIE_POLICIES, Measure, measured
+from otmel.evaluation.nil_result import NilResult
 from otmel.evaluation.slices import DEFAULT_SLICES, Slice
 from otmel.settings import Settings
 
@@ -129,6 +130,7 @@ class EvaluationResult(Settings):
         mentions_per_second: rate.
         versions: package → version.
         search: how the ranks were found.
+        nil: what a calibrated run's NIL flag does; ``None`` where the run has none.
     """
 
     system: System
@@ -141,6 +143,7 @@ class EvaluationResult(Settings):
     mentions_per_second: float | None = None
     versions: dict[str, str] = Field(default_factory=dict)
     search: SearchRecord | None = None
+    nil: NilResult | None = None
 
     @property
     def headline(self) -> Values:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from otmel.data.dataset import Dataset
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
+from otmel.evaluation.calibration.record import read_calibration
 from otmel.evaluation.files import Evaluation, mention_results
 from otmel.evaluation.gold import gold_rows
+from otmel.evaluation.nil import flagged
 from otmel.evaluation.results import System, Task, summarise
 from otmel.evaluation.search import Query, searched
 from otmel.index.encode import ENTITIES_AT_ONCE, Encoding, encoded_alike, positions
@@ -24,7 +26,7 @@ from otmel.index.index import EntityIndex
 from otmel.index.second_stage import SecondStage
 from otmel.index.source import inputs_hash
 from otmel.index.store import StoredIndex, open_index
-from otmel.models.base import Scorer
+from otmel.models.base import Scorer, State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.features import FeatureStore, graph_data, mention_data
 from otmel.models.model import LinkerModel
@@ -47,6 +49,21 @@ class Evaluated:
 
 
 @dataclass(frozen=True)
+class Encoded:
+    """Mentions before an index: all that a search needs.
+
+    Attributes:
+        index: the entities.
+        mentions: the mentions' states.
+        second: the model's second stage, where it has one.
+    """
+
+    index: EntityIndex
+    mentions: State
+    second: SecondStage | None
+
+
+@dataclass(frozen=True)
 class Contest:
     """What systems are ranked on: the mentions of a split against all entities, as tables."""
 
@@ -56,32 +73,81 @@ class Contest:
     mention_table: Table
     entity_table: Table
 
+    @classmethod
+    def of(cls, bundle: Bundle, dataset: Dataset, split: str) -> Contest:
+        """The contest of a split. Raises ``DataError`` where it is absent or empty."""
+        assert bundle.processor is not None
+        mentions, graph = dataset.split(split), dataset.graph
+        return cls(
+            Task.of(dataset, split),
+            mentions,
+            graph,
+            mention_table(mentions, bundle.processor, bundle.vectorizer),
+            entity_table(graph, bundle.processor, bundle.vectorizer),
+        )
+
+    def encode(self, scorer: Scorer, device: torch.device, stored: StoredIndex | None = None) -> Encoded:
+        """Encode the mentions, and the entities unless ``stored`` holds them: all that a search needs."""
+        names_only = isinstance(scorer, NameScorer)
+        limit = positions(scorer) if isinstance(scorer, LinkerModel) else 0
+        mention_rows = self.mention_table.names_only if names_only else self.mention_table
+        mentions = encoded_alike(Encoding(scorer.encode_mentions, device, limit, ENTITIES_AT_ONCE), mention_rows)
+        second = SecondStage.of(scorer, self.mention_table, self.entity_table)
+        if stored is not None:
+            return Encoded(stored.index(scorer.composition()), mentions, second)
+        rows = self.entity_table.names_only if names_only else self.entity_table
+        encoding = Encoding(scorer.encode_entities, device, limit, ENTITIES_AT_ONCE)
+        with progress("encoding entities", len(rows)) as advance:
+            index = EntityIndex.of(encoded_alike(encoding, rows, advance=advance), scorer.composition())
+        return Encoded(index, mentions, second)
+
     def run(
         self, scorer: Scorer, system: System, device: torch.device, stored: StoredIndex | None = None
     ) -> Evaluation:
         """Rank every mention against every entity, which ``stored`` holds or which are encoded here."""
         start = time.monotonic()
-        names_only, composition = isinstance(scorer, NameScorer), scorer.composition()
-        limit = positions(scorer) if isinstance(scorer, LinkerModel) else 0
-        mention_rows = self.mention_table.names_only if names_only else self.mention_table
-        mentions = encoded_alike(Encoding(scorer.encode_mentions, device, limit, ENTITIES_AT_ONCE), mention_rows)
-        if stored is not None:
-            index = stored.index(composition)
-        else:
-            rows = self.entity_table.names_only if names_only else self.entity_table
-            encoding = Encoding(scorer.encode_entities, device, limit, ENTITIES_AT_ONCE)
-            with progress("encoding entities", len(rows)) as advance:
-                index = EntityIndex.of(encoded_alike(encoding, rows, advance=advance), composition)
-        names = composition.names if len(composition.names) > 1 else ()
+        ready, names = self.encode(scorer, device, stored), scorer.composition().names
         gold, ids = gold_rows(self.mentions, self.graph), [m.id or m.name for m in self.mentions]
-        with progress("scoring", len(mention_rows)) as advance:
-            query = Query(KEPT, gold, alone=names, ids=ids)
-            second = SecondStage.of(scorer, self.mention_table, self.entity_table)
-            seen = searched(index, mentions, query, second, advance=advance)
+        with progress("scoring", len(self.mentions)) as advance:
+            query = Query(KEPT, gold, alone=names if len(names) > 1 else (), ids=ids)
+            seen = searched(ready.index, ready.mentions, query, ready.second, advance=advance)
         summary = summarise(seen.found.ranks, self.mentions, self.graph)
         result = summary.result(system, self.task, seen.alone).timed(time.monotonic() - start)
         result = result.model_copy(update={"search": seen.record})
         return Evaluation(result, mention_results(self.mentions, seen.found, self.graph))
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run ready to be ranked.
+
+    Attributes:
+        bundle: the model with its processor.
+        system: what it is.
+        stored: its index over the graph, where one is given.
+    """
+
+    bundle: Bundle
+    system: System
+    stored: StoredIndex | None
+
+    @classmethod
+    def of(cls, run: str | Path, graph: KnowledgeGraph, index: str | Path | None = None) -> Opened:
+        """Open a run, and an index of it over ``graph``. Raises ``CheckpointError``."""
+        bundle = Bundle.load(run)
+        settings: dict[str, Any] = bundle.record["settings"]
+        kind = settings["model"].get("kind", OURS.name)
+        system = System(
+            model=Path(settings["encoder"] or "features").name if kind == OURS.name else registered(kind).title,
+            preset=settings["preset"],
+            variant=settings["variant"],
+            seed=settings["seed"],
+            hash=weights_hash(run),
+        )
+        if index is None:
+            return cls(bundle, system, None)
+        expected = Expected(model=system.hash, inputs=inputs_hash(run), graph=graph.snapshot)
+        return cls(bundle, system, open_index(index, expected))
 
 
 def evaluate(
@@ -102,25 +168,18 @@ def evaluate(
             of scores may differ from those of an index.
 
     Raises:
-        CheckpointError: the run is incomplete or broken, or the index belongs to another model or graph.
+        CheckpointError: the run is incomplete or broken, or its index or calibration is, or belongs to another model or
+            graph.
         DataError: the split is absent or empty.
     """
-    bundle = Bundle.load(run)
-    settings: dict[str, Any] = bundle.record["settings"]
-    kind = settings["model"].get("kind", OURS.name)
-    system = System(
-        model=Path(settings["encoder"] or "features").name if kind == OURS.name else registered(kind).title,
-        preset=settings["preset"],
-        variant=settings["variant"],
-        seed=settings["seed"],
-        hash=weights_hash(run),
-    )
-    stored = None
-    if index is not None:
-        expected = Expected(model=system.hash, inputs=inputs_hash(run), graph=dataset.graph.snapshot)
-        stored = open_index(index, expected)
-    frozen = settings["training"]["freeze_encoder"]
-    return evaluate_bundle(bundle, system, dataset, split, (stored, features if frozen and stored is None else None))
+    opened = Opened.of(run, dataset.graph, index)
+    frozen = opened.bundle.record["settings"]["training"]["freeze_encoder"]
+    kept = opened.stored, features if frozen and opened.stored is None else None
+    calibration = read_calibration(run, opened.system.hash or "")
+    evaluated = evaluate_bundle(opened.bundle, opened.system, dataset, split, kept)
+    if calibration is None:
+        return evaluated
+    return replace(evaluated, model=flagged(evaluated.model, dataset, calibration))
 
 
 def evaluate_bundle(
@@ -132,17 +191,15 @@ def evaluate_bundle(
 ) -> Evaluated:
     """As ``evaluate``, for a bundle in memory; ``kept`` are an index and a folder of features."""
     assert bundle.processor is not None, "a model on ready features is evaluated by Contest.run"
-    mentions, (stored, features) = dataset.split(split), kept
-    tables = [
-        mention_table(mentions, bundle.processor, bundle.vectorizer),
-        entity_table(dataset.graph, bundle.processor, bundle.vectorizer),
-    ]
+    stored, features = kept
+    contest = Contest.of(bundle, dataset, split)
     if features is not None:
         store = FeatureStore(features, bundle.model, bundle.processor)
-        names = [mention_data(dataset, mentions), graph_data(dataset)]
+        tables = contest.mention_table, contest.entity_table
+        names = mention_data(dataset, contest.mentions), graph_data(dataset)
         with progress("encoding once", sum(map(len, tables))) as advance:
-            tables = [store.held(table, name, advance) for table, name in zip(tables, names, strict=True)]
-    contest = Contest(Task.of(dataset, split), mentions, dataset.graph, *tables)
+            held = [store.held(table, name, advance) for table, name in zip(tables, names, strict=True)]
+        contest = replace(contest, mention_table=held[0], entity_table=held[1])
     model = contest.run(bundle.model, system, bundle.model.device, stored)
     floor = contest.run(NameScorer(), System(model="name match"), torch.device("cpu"))
     return Evaluated(model, floor, bundle.processor.findings)

@@ -82,7 +82,7 @@ class EntityIndex:
         """The same index as if these graph rows had been deleted; nothing is copied but the other rows' numbers."""
         gone = torch.as_tensor(np.asarray(rows, dtype=np.int64))
         kept = [replace(one, rows=one.rows.masked_fill(torch.isin(one.rows, gone), -1)) for one in self.segments]
-        return EntityIndex(self.composition, kept, self.settings)
+        return self.over(kept)
 
     def over(self, segments: Sequence[Segment]) -> EntityIndex:
         """Other entities under the same settings, searched by the same kernels."""

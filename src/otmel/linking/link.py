@@ -24,16 +24,28 @@ class Candidate:
         name: its name.
         score: its score (Eq. 25).
         parts: what each part (F, T, V, N) adds to the score; they sum to it.
+        rank: 1 is the best.
+        probability: that it is the true one; ``None`` where the run is not calibrated, the mention's own candidates
+            were used, or the entity is not among the best that the calibration reads.
     """
 
     id: str
     name: str
     score: float
     parts: Mapping[str, float]
+    rank: int = 1
+    probability: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Plain values."""
-        return {"id": self.id, "name": self.name, "score": self.score, "parts": dict(self.parts)}
+        return {
+            "rank": self.rank,
+            "id": self.id,
+            "name": self.name,
+            "score": self.score,
+            "probability": self.probability,
+            "parts": dict(self.parts),
+        }
 
 
 @dataclass(frozen=True)
@@ -49,6 +61,10 @@ class Link:
         model: hash of the weights.
         graph: snapshot of the graph.
         certificate: how the answer was proven to be the best; ``None`` where the mention's own candidates were used.
+        probability: that the best entity is the true one; ``None`` where the run is not calibrated, or the mention's
+            own candidates were used: what was learnt is how sure the best of the whole graph is.
+        nil: whether that is too little to trust it: the true entity is probably not in the graph. ``entity`` is the
+            best one all the same. ``None`` as for ``probability``, and where the calibration found no threshold.
     """
 
     mention: Mention
@@ -60,6 +76,8 @@ class Link:
     graph: str
     linker: Linker = field(repr=False, compare=False)
     certificate: Certificate | None = field(default=None, compare=False)
+    probability: float | None = None
+    nil: bool | None = None
 
     @property
     def score(self) -> float | None:
@@ -87,6 +105,8 @@ class Link:
             **mention_json(self.mention),
             "entity": None if self.entity is None else self.entity.id,
             "name": None if self.entity is None else self.entity.name,
+            "probability": self.probability,
+            "nil": self.nil,
             "score": self.score,
             "parts": dict(self.parts),
             "margin": self.margin,
