@@ -53,9 +53,14 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
             raise StorageError("this is no regular file", where=str(path), cure="choose another path")
         target.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        _flush(temporary)
-        temporary.replace(target)
-        _flush(target.parent)
+        put_in_place(temporary, target)
+
+
+def put_in_place(finished: Path, target: Path) -> None:
+    """Rename a finished file over its target in the same folder, once it is on the disk. Raises ``OSError``."""
+    _flush(finished)
+    finished.replace(target)
+    _flush(target.parent)
 
 
 @contextmanager
@@ -109,6 +114,13 @@ def json_text(value: Any, indent: int | None = 2) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, ensure_ascii=True, allow_nan=False, indent=indent)
     return text
+
+
+@contextmanager
+def refusals_named(path: str | Path) -> Iterator[None]:
+    """Around the writing of ``path``: the system's refusals become ``StorageError``."""
+    with _refusals_named(path, lambda: None):
+        yield
 
 
 @contextmanager
