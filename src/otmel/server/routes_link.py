@@ -56,7 +56,8 @@ async def link_batch(request: Request) -> Response:
     if len(listed.mentions) > (most := service.settings.mentions):
         raise too_large(f"{len(listed.mentions):,} mentions are more than the {most:,} of a request", "mentions")
     entries = await asyncio.to_thread(_entries, listed, service.settings)
-    entries = await asyncio.gather(*(_fetched(service, entry) for entry in entries))
+    room = Room(service.settings.body)
+    entries = await asyncio.gather(*(_fetched(service, entry, room) for entry in entries))
     sound = [entry for entry in entries if isinstance(entry, Asked)]
     answers = iter(await attended(request, service.wait(service.submit(sound))) if sound else [])
     links = [_entry(next(answers) if isinstance(entry, Asked) else entry) for entry in entries]
@@ -104,18 +105,34 @@ def _entry(answer: Any) -> dict[str, Any]:
     return answer
 
 
-async def _fetched(service: Service, entry: Asked | ApiError) -> Asked | ApiError:
+class Room:
+    """Bytes that the images of one request may have together, where they are fetched."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._left = most, most
+
+    def take(self, count: int) -> None:
+        """Use some. Raises ``ApiError`` (413)."""
+        self._left -= count
+        if self._left < 0:
+            raise too_large(f"the images have more than {self._most:,} bytes together", "image_url")
+
+
+async def _fetched(service: Service, entry: Asked | ApiError, room: Room) -> Asked | ApiError:
     try:
-        return await _with_image(service, entry) if isinstance(entry, Asked) else entry
+        return await _with_image(service, entry, room) if isinstance(entry, Asked) else entry
     except ApiError as fault:
         return fault
 
 
-async def _with_image(service: Service, one: Asked) -> Asked:
+async def _with_image(service: Service, one: Asked, room: Room | None = None) -> Asked:
     """The mention with the image that its address leads to. Raises ``ApiError`` (422)."""
     if one.image_url is None:
         return one
-    image, notes = checked_image(await service.fetch(one.image_url), service.settings)
+    data = await service.fetch(one.image_url)
+    if room is not None:
+        room.take(len(data))
+    image, notes = checked_image(data, service.settings)
     if image is None and not one.mention.name.strip():
         raise invalid(f"the mention has neither words nor an image ({'; '.join(notes)})", "image_url")
     return replace(one, mention=replace(one.mention, image=image), notes=notes)

@@ -44,6 +44,7 @@ class ServerSettings(Settings):
         image_hosts: hosts that images may be fetched from by their address; none by default.
         url_bytes: bytes of an image that is fetched.
         url_seconds: how long fetching may take.
+        fetches: images that are fetched at the same time.
     """
 
     host: str = "127.0.0.1"
@@ -74,6 +75,7 @@ class ServerSettings(Settings):
     image_hosts: tuple[str, ...] = ()
     url_bytes: int = Field(default=16 * MIB, ge=1)
     url_seconds: float = Field(default=10.0, gt=0)
+    fetches: int = Field(default=8, ge=1)
 
     @model_validator(mode="after")
     def _hold_together(self) -> ServerSettings:
