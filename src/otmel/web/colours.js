@@ -2,7 +2,7 @@
 
 const LIGHT = ["#f6f1e4", "#f4c978", "#e07a3f", "#a4264f", "#3c0f45"];
 const DARK = ["#1c1a26", "#5c2357", "#b8434c", "#f0a045", "#fdf3c0"];
-const [INK, PAPER] = ["#14161a", "#ffffff"];
+const [INK, PAPER] = ["#000000", "#ffffff"];
 
 /** Whether the page is dark now. */
 const isDark = () => document.documentElement.dataset.scheme === "dark";

@@ -1,6 +1,6 @@
 /** The plans of a pair: which one, under which assignment, as tokens or as a matrix. */
 
-import { announce, fill, h } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { gradient, level } from "./colours.js";
 import { matrixPanel, saidOf } from "./matrix.js";
 import { entropies, marginals } from "./measures.js";
@@ -67,7 +67,6 @@ function show(stage, plan, images) {
   const looked = choice.view === "matrix" ? matrixStage(one, most, readout) : tokenStage(one, most, images, readout);
   fill(stage, looked.element, readout, legend(most), marginals(one), entropies(both, one));
   looked.start();
-  announce("");
 }
 
 function tokenStage(one, most, images, readout) {
