@@ -6,7 +6,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -18,21 +17,18 @@ from otmel.evaluation.calibration.record import read_calibration
 from otmel.evaluation.files import Evaluation, mention_results
 from otmel.evaluation.gold import gold_rows
 from otmel.evaluation.nil import flagged
+from otmel.evaluation.opened import Opened
 from otmel.evaluation.results import System, Task, summarise
 from otmel.evaluation.search import Query, searched
 from otmel.index.encode import ENTITIES_AT_ONCE, Encoding, encoded_alike, positions
-from otmel.index.expected import Expected
 from otmel.index.index import EntityIndex
 from otmel.index.second_stage import SecondStage
-from otmel.index.source import inputs_hash
-from otmel.index.store import StoredIndex, open_index
+from otmel.index.store import StoredIndex
 from otmel.models.base import Scorer, State
-from otmel.models.bundle import Bundle, weights_hash
+from otmel.models.bundle import Bundle
 from otmel.models.features import FeatureStore, graph_data, mention_data
 from otmel.models.model import LinkerModel
 from otmel.models.name_scorer import NameScorer
-from otmel.models.registry import OURS
-from otmel.models.registry import system as registered
 from otmel.models.tables import Table, entity_table, mention_table
 from otmel.progress import progress
 
@@ -115,39 +111,6 @@ class Contest:
         result = summary.result(system, self.task, seen.alone).timed(time.monotonic() - start)
         result = result.model_copy(update={"search": seen.record})
         return Evaluation(result, mention_results(self.mentions, seen.found, self.graph))
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A run ready to be ranked.
-
-    Attributes:
-        bundle: the model with its processor.
-        system: what it is.
-        stored: its index over the graph, where one is given.
-    """
-
-    bundle: Bundle
-    system: System
-    stored: StoredIndex | None
-
-    @classmethod
-    def of(cls, run: str | Path, graph: KnowledgeGraph, index: str | Path | None = None) -> Opened:
-        """Open a run, and an index of it over ``graph``. Raises ``CheckpointError``."""
-        bundle = Bundle.load(run)
-        settings: dict[str, Any] = bundle.record["settings"]
-        kind = settings["model"].get("kind", OURS.name)
-        system = System(
-            model=Path(settings["encoder"] or "features").name if kind == OURS.name else registered(kind).title,
-            preset=settings["preset"],
-            variant=settings["variant"],
-            seed=settings["seed"],
-            hash=weights_hash(run),
-        )
-        if index is None:
-            return cls(bundle, system, None)
-        expected = Expected(model=system.hash, inputs=inputs_hash(run), graph=graph.snapshot)
-        return cls(bundle, system, open_index(index, expected))
 
 
 def evaluate(

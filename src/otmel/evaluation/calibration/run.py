@@ -19,8 +19,9 @@ from otmel.evaluation.calibration.record import Calibration, Figures, K, Removal
 from otmel.evaluation.calibration.sample import Sample, chosen_rows, sampled
 from otmel.evaluation.gold import gold_rows
 from otmel.evaluation.nil_result import NilResult
+from otmel.evaluation.opened import Opened
 from otmel.evaluation.results import versions
-from otmel.evaluation.run import Contest, Opened
+from otmel.evaluation.run import Contest
 from otmel.progress import progress
 
 
