@@ -27,6 +27,9 @@ ARGUMENTS = (
 )
 DESKTOP, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 
+SENTENCE = "Judge Dunn adjourned the trial."
+Visit = Callable[..., Any]
+
 HOSTILE = (
     Entity("<b>X1</b>", '<img src=x onerror="window.hacked=1">', ("<script>window.hacked=2</script>",)),
     Entity("X2/../..?#%", '"><svg onload=window.hacked=3>', description="<a href=javascript:window.hacked=4>here</a>"),
@@ -109,3 +112,18 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
     assert complaints == []
     own = urlsplit(address)
     assert hosts - {("data", ""), ("blob", "")} <= {own[:2]}
+
+
+@pytest.fixture(scope="session")
+def photo(tiny_dataset_folder: Path) -> Path:
+    """A mention's picture."""
+    return tiny_dataset_folder / "mention_image" / "dev-0.jpg"
+
+
+def ask(page: Any, photo: Path | None, word: str = "Dunn", sentence: str = SENTENCE) -> None:
+    page.fill("#sentence", sentence)
+    page.get_by_role("group", name="Words of the sentence").get_by_role("button", name=word, exact=True).click()
+    if photo is not None:
+        page.set_input_files("#file", str(photo))
+    page.get_by_role("button", name="Link", exact=True).click()
+    page.wait_for_selector("#explanation h2")

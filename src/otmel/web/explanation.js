@@ -4,6 +4,7 @@ import { fill, h } from "./dom.js";
 import { remark } from "./notice.js";
 import { plain, signed } from "./numbers.js";
 import { plansView } from "./plans.js";
+import { address } from "./route.js";
 import { partChip, partName, PARTS } from "./score.js";
 
 /**
@@ -13,7 +14,8 @@ import { partChip, partName, PARTS } from "./score.js";
 export function showExplanation(place, explanation) {
   const { mention, entity } = explanation;
   const title = mention.mention ? `Why “${mention.mention}” and ${entity.name}` : `Why this picture and ${entity.name}`;
-  fill(place, h("h2", { id: "explanation-title" }, title), sum(explanation), plans(explanation), notes(explanation));
+  const heading = h("div", { class: "titled" }, h("h2", { id: "explanation-title" }, title), h("a", { href: address("graph", {}, entity.id) }, "see it in the graph"));
+  fill(place, heading, sum(explanation), plans(explanation), notes(explanation));
 }
 
 /** The terms of the score, one below the other, each as a bar from zero. */
