@@ -137,7 +137,7 @@ def test_a_run_that_remembers_its_data_needs_no_graph(
 
 MISTAKES = {
     "nothing": ([], "there is nothing to link", "otmel link RUN"),
-    "both": (["Dunn", "--input", "x.jsonl"], "both a mention and --input are given", "otmel link RUN"),
+    "both": (["Dunn", "--input", "x.jsonl"], "a mention and --input are given together", "otmel link RUN"),
     "no graph": (["Dunn"], "the run does not say where its graph is", "--graph"),
     "k": (["Dunn", "-k", "0"], "-k 0", ""),
     "absent graph": (["Dunn", "--graph", "/absent/graph"], "/absent/graph", ""),

@@ -1,4 +1,4 @@
-"""``otmel link``: link one mention, or a file of them."""
+"""``otmel link``: link one mention, a file of them, or a file of documents."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ def link(
     graph: Path | None = None,
     data: Path | None = None,
     input: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    documents: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    detect: str | None = None,
     output: Annotated[Path, Parameter(allow_leading_hyphen=True)] = STANDARD,
     image_root: Path | None = None,
     k: Annotated[int, Parameter(name=("-k", "--top"))] = 5,
@@ -46,19 +48,26 @@ def link(
         graph: the entities: a graph (otmel graph build), a folder or a file (.jsonl, .csv, .parquet).
         data: a data set whose graph to use, instead of --graph.
         input: a file of mentions (.jsonl, .csv, .parquet), or - to read JSON lines from the standard input.
-        output: where the answers to --input go, as JSON lines; - is the standard output.
-        image_root: the folder that image names in --input are relative to and may not leave; by default the file's own.
+        documents: a file of texts with the places of their mentions (.jsonl, .csv, .parquet), or - for JSON lines.
+        detect: what finds the mentions of documents that come without: dictionary (the graph's names), spacy:MODEL
+            or gliner:MODEL.
+        output: where the answers to a file go, as JSON lines; - is the standard output. With --documents, the same
+            command goes on where it was interrupted.
+        image_root: the folder that image names in a file are relative to and may not leave; by default the file's own.
         k: how many entities to return for each mention.
         options: how entities are searched.
         json: print JSON.
     """
-    single = mention is not None or image is not None
-    if single == (input is not None):
-        problem = "both a mention and --input are given" if single else "there is nothing to link"
-        cure = 'otmel link RUN "the words" --context "their sentence", or otmel link RUN --input mentions.jsonl'
-        raise ConfigurationError(problem, cure=cure)
+    _check_asked(mention is not None or image is not None, input, documents, detect)
     if k < 1:
         raise ConfigurationError(f"-k {k}: at least one entity must be asked for")
+    if documents is not None:
+        from otmel.cli.link_documents import Asked, link_documents
+
+        root = image_root or folder_of(documents)
+        asked = Asked(run, documents, output, root, detect, k)
+        link_documents(lambda: opened_linker(run, graph or data, options), asked)
+        return
     linker = opened_linker(run, graph or data, options)
     if input is not None:
         _link_rows(linker, input, output, image_root, k)
@@ -66,14 +75,35 @@ def link(
     from otmel.data.records import Mention
 
     found = linker.link(Mention(mention or "", context, image), k)[0]
+    if linker.remark is not None:
+        note(f"note: {linker.remark}")
     for one in found.notes:
         note(f"note: {one}")
     if found.certificate is not None and found.certificate.method == "candidates":
         note(
-            f"not exact: {found.certificate.recall:.1%} of the best {k} found, measured on "
+            f"not exact: {found.certificate.recall:.1%} of the best {linker.sought(k)} found, measured on "
             f"{found.certificate.measured:,} mentions"
         )
     emit(found if json else _table(found), json)
+
+
+def _check_asked(single: bool, input: Path | None, documents: Path | None, detect: str | None) -> None:
+    """Whether there is one thing to link. Raises ``ConfigurationError``."""
+    given = [name for name, there in (("a mention", single), ("--input", input), ("--documents", documents)) if there]
+    if len(given) != 1:
+        problem = f"{' and '.join(given)} are given together" if given else "there is nothing to link"
+        cure = (
+            'otmel link RUN "the words" --context "their sentence", otmel link RUN --input mentions.jsonl, '
+            "or otmel link RUN --documents documents.jsonl"
+        )
+        raise ConfigurationError(problem, cure=cure)
+    if detect is not None and documents is None:
+        raise ConfigurationError("--detect finds mentions in documents", cure="name them: --documents FILE")
+
+
+def folder_of(source: Path) -> Path:
+    """The folder that image names in a file are relative to, if no other is named."""
+    return Path() if source == STANDARD else source.parent
 
 
 def opened_linker(run: Path, graph: Path | None, options: SearchOptions | None = None) -> Linker:
@@ -110,13 +140,15 @@ def _link_rows(linker: Linker, source: Path, target: Path, image_root: Path | No
     from otmel.storage import json_text
 
     tally = Tally()
-    root = image_root or (Path() if source == STANDARD else source.parent)
+    root = image_root or folder_of(source)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("linking mentions"))
-        write = stack.enter_context(_writer(target))
+        write = stack.enter_context(writer(target))
         for answers in RowLinker(linker, k, root, tally).answers(_rows(source)):
             write("".join(json_text(answer, indent=None) + "\n" for answer in answers))
             advance(len(answers))
+    if linker.remark is not None:
+        note(linker.remark)
     for kind, count in linker.findings.counts.most_common():
         note(f"{count:,} × {kind} (such as {linker.findings.examples[kind][0]})")
     if tally.bad:
@@ -131,7 +163,7 @@ def _rows(source: Path) -> Iterable[RawRow]:
 
 
 @contextmanager
-def _writer(target: Path) -> Iterator[Any]:
+def writer(target: Path) -> Iterator[Any]:
     """What writes a piece of text: to the standard output at once, or to a file that appears when all is done."""
     from otmel.storage import atomic_path
 
@@ -150,7 +182,8 @@ def _writer(target: Path) -> Iterator[Any]:
 
 
 def _table(link: Link) -> Any:
-    """The candidates as a table, best first."""
+    """The candidates as a table, best first; over it, that the mention is NIL."""
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
@@ -158,9 +191,15 @@ def _table(link: Link) -> Any:
     table.add_column("", justify="right")
     for heading in ("entity", "id"):
         table.add_column(heading, overflow="fold")
-    for heading in ("score", *link.parts):
+    likely = ("probability",) if link.probability is not None else ()
+    for heading in (*likely, "score", *link.parts):
         table.add_column(heading, justify="right", no_wrap=True)
-    for rank, one in enumerate(link.candidates, 1):
-        numbers = (f"{value:.3f}" for value in (one.score, *one.parts.values()))
-        table.add_row(str(rank), Text(one.name), Text(one.id), *numbers, style="bold" if rank == 1 else "")
-    return table
+    for one in link.candidates:
+        numbers = [f"{value:.3f}" for value in (one.score, *one.parts.values())]
+        if likely:
+            numbers.insert(0, "" if one.probability is None else f"{one.probability:.1%}")
+        style = "bold" if one.rank == 1 and not link.nil else ""
+        table.add_row(str(one.rank), Text(one.name), Text(one.id), *numbers, style=style)
+    if not link.nil:
+        return table
+    return Group(Text("NIL: the best entity is too improbable to be trusted", style="bold"), table)

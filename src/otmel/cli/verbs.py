@@ -257,14 +257,18 @@ VERBS = (
     Verb(
         "link",
         "otmel.cli.link:link",
-        "Link a mention, or a file of them, to the entities of a graph.\n\n"
+        "Link a mention, a file of them, or a file of documents to the entities of a graph.\n\n"
         'Of one mention (otmel link RUN "Clara Keller" --context "Clara Keller won.") the best entities are shown, '
         "with their scores and what each part of the model adds: F fusion, T text, V image, N name.\n\n"
-        "A file gives one JSON line per row, in the same order; where a row cannot be linked, its error.",
+        "A file gives one JSON line per row, in the same order; where a row cannot be linked, its error.\n\n"
+        'Documents are rows like {"id": "a", "text": "Keller won.", "image": "a.jpg", "mentions": [[0, 6]]}, with '
+        "places in characters; mentions may have an image of their own, and --detect finds those that are not given. A "
+        "run that is interrupted goes on by the same command.",
         (
             "otmel link runs/world Keller --image scene.jpg",
             "otmel link runs/world --input mentions.jsonl --output links.jsonl --graph data/world",
             "otmel link runs/world --input - -k 1 > links.jsonl",
+            "otmel link runs/world --documents documents.jsonl --output links.jsonl --detect dictionary",
         ),
     ),
     Verb(
