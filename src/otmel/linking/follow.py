@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +23,7 @@ from otmel.data.moves import Moves
 from otmel.index.encode import Encoding, alike
 from otmel.index.index import SEGMENT
 from otmel.index.packing import packed
+from otmel.index.places import Places
 from otmel.index.segment import Segment
 from otmel.inputs import InputProcessor
 from otmel.kernels import Precision
@@ -80,6 +82,11 @@ def followed(linker: Linker, graph: KnowledgeGraph) -> Linker:
     other.recent = recent if 0 < len(recent) <= RECENT else sealed
     other.__dict__.pop("_entities", None)
     return other
+
+
+def indexed_graph(index: str | Path) -> str:
+    """The snapshot of the graph that an index was made of. Raises ``CheckpointError``."""
+    return Places(Path(index)).read().graph
 
 
 def _moved(segment: Segment, moves: Moves) -> Segment:

@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from otmel import __version__
-from otmel.server import routes_entities, routes_link, routes_status
+from otmel.server import routes_entities, routes_link, routes_page, routes_status
 from otmel.server.description import described
 from otmel.server.errors import GONE, ApiError, ClientGone, unavailable
 from otmel.server.guard import Guard
@@ -43,7 +43,7 @@ def create_app(service: Service) -> ASGIApp:
         redirect_slashes=False,
     )
     app.state.service = service
-    for module in (routes_link, routes_entities, routes_status):
+    for module in (routes_link, routes_entities, routes_status, routes_page):
         app.include_router(module.router)
     handlers: dict[Any, Any] = {
         ApiError: _refused,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.store import is_store
+from otmel.errors import DataError
 from otmel.linking import Linker
+from otmel.linking.follow import indexed_graph
 from otmel.linking.settings import LinkSettings
 from otmel.server.service import Service
 from otmel.server.settings import ServerSettings
@@ -33,5 +36,16 @@ def opened_service(
         DataError: the graph cannot be read.
     """
     settings, token = how
-    linker = Linker.load(run, KnowledgeGraph.open(graph), index, search)
+    linker = Linker.load(run, _opened(graph, index), index, search)
     return Service(linker, settings, graph if is_store(graph) else None, token)
+
+
+def _opened(graph: Path, index: Path | None) -> KnowledgeGraph:
+    """The graph; of a stored one, the snapshot that the index belongs to, if it is there still.
+
+    From there the service follows to the newest, which encodes what changed since the index was built, and no more.
+    """
+    if index is not None and is_store(graph):
+        with suppress(DataError):  # there is no such snapshot: opening the index will say what to do
+            return KnowledgeGraph.open(graph, indexed_graph(index))
+    return KnowledgeGraph.open(graph)
