@@ -9,11 +9,12 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from otmel.cli.main import main
@@ -32,7 +33,8 @@ SHORTER = {
 """What a page's command gets added here, so that it takes seconds: smaller data, fewer steps."""
 OUTSIDE = ("make ", "pip ", "docker ", "podman ", "systemctl ", "sudo ", "git ")
 """Commands that are checked elsewhere or belong to another machine."""
-SERVER_SECONDS = 90
+SERVER_SECONDS = 240
+PORT = re.compile(r"(?<=--port )\d{4,5}|(?<=0\.0\.1:)\d{4,5}")
 
 
 @dataclass(frozen=True)
@@ -54,10 +56,15 @@ class Page:
     environment: dict[str, str] = field(default_factory=dict)
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     in_process: bool = True
+    ports: dict[str, str] = field(default_factory=dict)
 
     @property
     def blocks(self) -> list[Block]:
-        return blocks(DOCS / f"{self.name}.md")
+        """Those of the page, with ports that are free here in the place of its own."""
+        found = blocks(DOCS / f"{self.name}.md")
+        for number in {number for block in found for number in PORT.findall(block.text)} - self.ports.keys():
+            self.ports[number] = str(free_port())
+        return [replace(block, text=PORT.sub(lambda one: self.ports[one[0]], block.text)) for block in found]
 
     def run(self) -> None:
         """Everything on it; an ``AssertionError`` names what failed."""
@@ -138,6 +145,12 @@ class Page:
             yield
         finally:
             os.chdir(before)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 def blocks(path: Path) -> list[Block]:

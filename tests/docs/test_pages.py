@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import subprocess
 import sys
@@ -19,15 +21,22 @@ PAGES = sorted(path.stem for path in DOCS.glob("*.md") if blocks(path))
 ALONE = {"quickstart", "extending"}
 """Pages with a test of their own."""
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="session")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that a reader has after the quickstart."""
-    page = Page("quickstart", tmp_path_factory.mktemp("quickstart"))
-    page.run()
-    return page.folder
+    """The folder that a reader has after the quickstart; made once for all workers of a test run."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "after-the-quickstart"
+    with (folder.parent / "quickstart.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            Page("quickstart", folder).run()
+            (folder / "done").touch()
+    return folder
 
 
 def test_the_quickstart_runs(quickstart: Path) -> None:
