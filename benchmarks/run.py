@@ -23,9 +23,10 @@ JOBS = {
     "wikimel": ("search.py", "--wikimel"),
     "graph": ("graph.py",),
     "latency": ("latency.py",),
+    "documents": ("documents.py",),
 }
 """Name of the file of figures → script and options."""
-DISK = ("graph", "latency")
+DISK = ("graph", "latency", "documents")
 
 
 def commands(parsed: argparse.Namespace) -> Iterator[tuple[str, list[str]]]:

@@ -76,3 +76,11 @@ def test_latency(measured):
     rows = {row["name"]: row["value"] for row in record["rows"]}
     title = "150 entities, int8, exact"
     assert rows[f"{title}, 99th percentile"] >= rows[f"{title}, median"]
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_documents(measured):
+    record = measured("documents")
+    check(record, "documents", ["one mention at a time", "otmel link --documents", "--detect dictionary"])
+    (named,) = [row for row in record["rows"] if "corrupt ones named" in row["name"]]
+    assert (named["value"], named["note"]) == (1, "1 are corrupt")
