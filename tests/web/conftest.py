@@ -95,7 +95,7 @@ def visit(browser: Any, address: str) -> Iterator[Callable[..., Any]]:
         context = browser.new_context(**{"viewport": DESKTOP, **options})
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
         page.on("request", lambda request: hosts.add(urlsplit(request.url)[:2]))
         page.on("pageerror", lambda fault: complaints.append(str(fault)))
         if not fails:

@@ -34,9 +34,7 @@ def test_hostile_names_are_text(visit: Visit, linker: Linker) -> None:
     page.get_by_role("button", name="Next")
     for entity in list(linker.graph)[12:16]:
         page.evaluate("id => { location.hash = '#/graph/' + encodeURIComponent(id); }", entity.id)
-        page.wait_for_function(
-            "name => document.querySelector('.sheet h2')?.textContent === name", arg=entity.name, timeout=20_000
-        )
+        page.wait_for_function("name => document.querySelector('.sheet h2')?.textContent === name", arg=entity.name)
     page.goto(page.url.partition("#")[0] + "#/link")
     page.fill("#sentence", "<img src=x onerror=window.hacked=5> Anna")
     page.locator("#words button", has_text="Anna").click()

@@ -70,7 +70,7 @@ def test_probabilities_and_nil_are_shown(visit: Visit) -> None:
     ask(page, None)
     assert "Probably none of these" in page.inner_text(".verdict")
     assert page.locator(".nil").count() == 1
-    shown = page.locator(".likely").all_inner_texts()
+    shown = [text.replace("\u00a0", " ") for text in page.locator(".likely").all_inner_texts()]
     assert shown == ["31 % likely", "20 % likely", "10 % likely", "under 0.1 % likely", "0.0 % likely"]
     widths = [bar.bounding_box()["width"] for bar in page.locator(".likely-bar i").all()[:2]]
     assert widths[0] / widths[1] == pytest.approx(0.31 / 0.2, rel=0.03)

@@ -4,11 +4,11 @@ export const signed = (value, digits = 2) => `${value < 0 ? "−" : "+"}${Math.a
 
 export const plain = (value, digits = 2) => `${value < 0 ? "−" : ""}${Math.abs(value).toFixed(digits)}`;
 
-/** A share between 0 and 1. */
+/** A share between 0 and 1. The blank before the sign does not break. */
 export function percent(share) {
   const value = 100 * share;
-  if (value > 0 && value < 0.1) return "under 0.1 %";
-  return `${value.toFixed(value < 10 ? 1 : 0)} %`;
+  if (value > 0 && value < 0.1) return "under 0.1\u00a0%";
+  return `${value.toFixed(value < 10 ? 1 : 0)}\u00a0%`;
 }
 
 /** How many times an even share. */

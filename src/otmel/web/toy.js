@@ -120,7 +120,7 @@ function numbers(plan) {
 
 function cell(strength, text) {
   const element = h("td", {}, text);
-  element.style.setProperty("--strength", `${Math.round(70 * Math.min(1, strength))}%`);
+  element.style.setProperty("--strength", `${Math.round(45 * Math.min(1, strength))}%`);
   return element;
 }
 
