@@ -36,7 +36,7 @@ class Running:
         return int(self.url.rpartition(":")[2])
 
     def client(self, **options: Any) -> httpx.Client:
-        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+        return httpx.Client(base_url=self.url, timeout=300, trust_env=False, verify=False, **options)
 
 
 @contextmanager
@@ -97,7 +97,7 @@ def server(start: Callable[..., Any]) -> Iterator[Running]:
         yield one
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client(server: Running) -> Iterator[httpx.Client]:
     with server.client() as one:
         yield one

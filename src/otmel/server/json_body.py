@@ -45,13 +45,13 @@ def _check_structure(body: bytes, depth: int, values: int) -> None:
     plain = np.frombuffer(body.replace(b"\\\\", b"").replace(b'\\"', b""), dtype=np.uint8)  # no escapes any more
     outside = plain[~np.logical_xor.accumulate(plain == ord('"'))]
     opens, closes = np.isin(outside, OPENS), np.isin(outside, CLOSES)
-    count = int(np.count_nonzero(outside == ord(","))) + int(np.count_nonzero(opens))
-    if count > values:
-        raise too_large(f"{count:,} values are more than the {values:,} that are read at once")
     steps = (opens.astype(np.int8) - closes.astype(np.int8))[opens | closes]
     deepest = int(np.cumsum(steps, dtype=np.int64).max(initial=0))
     if deepest > depth:
         raise unparsable(f"nested {deepest:,} deep, at most {depth} are read")
+    count = int(np.count_nonzero(outside == ord(","))) + int(np.count_nonzero(opens))
+    if count > values:
+        raise too_large(f"{count:,} values are more than the {values:,} that are read at once")
 
 
 def _no_constant(name: str) -> Any:
