@@ -19,6 +19,7 @@ def test_a_file_is_short_and_asks_nothing_of_others(path: Path) -> None:
     assert path.suffix in (".html", ".css", ".js", ".svg")
     assert set(re.findall(r"(?:https?:)?//[\w.-]+\.\w+[^\s\"']*", text)) <= {"http://www.w3.org/2000/svg"}
     assert len(text.splitlines()) <= 250
+    assert path.suffix != ".js" or max(map(len, text.splitlines())) <= 125
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function", text)
 
 

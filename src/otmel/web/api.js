@@ -44,11 +44,14 @@ async function asked(path, options) {
     response = await fetch(here(path), options);
   } catch (fault) {
     if (fault.name === "AbortError") throw fault;
-    throw new Failure({ code: "unreachable", message: "The service does not answer.", cure: "Is it running? Try again in a moment." });
+    throw new Failure(
+      { code: "unreachable", message: "The service does not answer.", cure: "Is it running? Try again in a moment." },
+    );
   }
   const values = await response.json().catch(() => null);
   if (response.ok && values) return values;
-  throw new Failure(values?.error ?? { code: "unreadable", message: `The service answered with status ${response.status}.` }, {
+  const unreadable = { code: "unreadable", message: `The service answered with status ${response.status}.` };
+  throw new Failure(values?.error ?? unreadable, {
     status: response.status,
     requestId: values?.request_id,
     retryAfter: Number(response.headers.get("Retry-After")) || null,

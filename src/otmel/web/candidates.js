@@ -32,14 +32,29 @@ function heading(link) {
 /** What is to be thought of the best one, before one looks at it. */
 function verdict(link) {
   if (!link.candidates.length) return remark("No candidate: none of the entities asked for is in the graph.");
-  if (link.nil === true) return h("p", { class: "verdict is-nil" }, h("b", {}, "Probably none of these. "), "The best one is below the threshold that was set when the model was calibrated: take it as NIL, an entity that the graph does not have.");
-  if (link.probability === null) return h("p", { class: "verdict" }, h("b", {}, "Not calibrated. "), "Scores rank the entities. They do not say how likely one is.");
+  if (link.nil === true) return h(
+    "p",
+    { class: "verdict is-nil" },
+    h("b", {}, "Probably none of these. "),
+    "The best one is below the threshold that was set when the model was calibrated: ",
+    "take it as NIL, an entity that the graph does not have.",
+  );
+  if (link.probability === null) return h(
+    "p",
+    { class: "verdict" },
+    h("b", {}, "Not calibrated. "),
+    "Scores rank the entities. They do not say how likely one is.",
+  );
   return h("p", { class: "verdict" }, `The best one is right with a probability of ${percent(link.probability)}.`);
 }
 
 function card(one, link, scale, choose) {
   const parts = Object.entries(one.parts);
-  const name = h("button", { type: "button", class: "name", "aria-pressed": "false", "aria-describedby": `score-${one.rank}` }, one.name);
+  const name = h(
+    "button",
+    { type: "button", class: "name", "aria-pressed": "false", "aria-describedby": `score-${one.rank}` },
+    one.name,
+  );
   const element = h(
     "li",
     { class: "candidate", on: { click: () => choose(one.id) } },
@@ -47,11 +62,23 @@ function card(one, link, scale, choose) {
     h(
       "div",
       { class: "candidate-text" },
-      h("h3", {}, h("span", { class: "rank", "aria-label": `rank ${one.rank}` }, one.rank), name, one.rank === 1 && link.nil === true && h("span", { class: "nil" }, "NIL")),
+      h(
+        "h3",
+        {},
+        h("span", { class: "rank", "aria-label": `rank ${one.rank}` }, one.rank),
+        name,
+        one.rank === 1 && link.nil === true && h("span", { class: "nil" }, "NIL"),
+      ),
       h("p", { class: "about" }, one.description || one.attributes || "No description."),
       h("p", { class: "small" }, one.id),
     ),
-    h("div", { class: "candidate-score", id: `score-${one.rank}` }, likelihood(one), scoreBar(parts, scale), parts.length > 1 ? scoreSum(parts) : h("p", { class: "sum" }, `score ${signed(one.score)}`)),
+    h(
+      "div",
+      { class: "candidate-score", id: `score-${one.rank}` },
+      likelihood(one),
+      scoreBar(parts, scale),
+      parts.length > 1 ? scoreSum(parts) : h("p", { class: "sum" }, `score ${signed(one.score)}`),
+    ),
   );
   return element;
 }
@@ -60,7 +87,10 @@ function card(one, link, scale, choose) {
 export function portrait(one) {
   const empty = () => h("div", { class: "portrait is-empty", "aria-hidden": "true" }, one.name.slice(0, 1));
   if (!one.image) return empty();
-  const image = h("img", { class: "portrait", src: here(`${one.image}?size=192`), alt: "", loading: "lazy", width: 72, height: 72 });
+  const image = h(
+    "img",
+    { class: "portrait", src: here(`${one.image}?size=192`), alt: "", loading: "lazy", width: 72, height: 72 },
+  );
   image.addEventListener("error", () => image.replaceWith(empty()));
   return image;
 }
@@ -73,5 +103,10 @@ function likelihood(one) {
 }
 
 function odd(notes) {
-  return notes.length > 0 && h("div", { class: "remark" }, h("p", {}, `${counted(notes.length, "thing")} to know:`), h("ul", {}, notes.map((note) => h("li", {}, note))));
+  return notes.length > 0 && h(
+    "div",
+    { class: "remark" },
+    h("p", {}, `${counted(notes.length, "thing")} to know:`),
+    h("ul", {}, notes.map((note) => h("li", {}, note))),
+  );
 }

@@ -31,7 +31,10 @@ export const css = (rgb) => `rgb(${rgb.join(" ")})`;
 export const inkOn = (rgb) => (contrast(rgb, channels(INK)) >= contrast(rgb, channels(PAPER)) ? INK : PAPER);
 
 /** The stops of a legend, from none to the highest. */
-export const gradient = () => `linear-gradient(to right, ${Array.from({ length: 9 }, (_, n) => css(shade(n / 8))).join(", ")})`;
+export function gradient() {
+  const stops = Array.from({ length: 9 }, (_, n) => css(shade(n / 8)));
+  return `linear-gradient(to right, ${stops.join(", ")})`;
+}
 
 function contrast(one, other) {
   const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
@@ -39,7 +42,9 @@ function contrast(one, other) {
 }
 
 function luminance(rgb) {
-  const [r, g, b] = rgb.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+  const [r, g, b] = rgb.map(
+    (value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4),
+  );
   return 0.2126 * r + 0.7152 * g + 0.0722 * b;
 }
 

@@ -14,7 +14,9 @@ const SHOWN = 3;
  */
 export async function offerExamples(place, entities, seesImages, use) {
   const offsets = Array.from({ length: SHOWN }, (_, n) => Math.floor((entities * (2 * n + 1)) / (2 * SHOWN)));
-  const pages = await Promise.all(offsets.map((offset) => get(`v1/entities?name=&limit=1&offset=${offset}`).catch(() => null)));
+  const pages = await Promise.all(
+    offsets.map((offset) => get(`v1/entities?name=&limit=1&offset=${offset}`).catch(() => null)),
+  );
   const listed = new Map(pages.flatMap((page) => page?.entities ?? []).map((one) => [one.id, one]));
   if (listed.size === 0) return;
   const button = (one) => h("button", { type: "button", class: "example", on: { click: () => chosen(one) } }, one.name);
@@ -22,7 +24,9 @@ export async function offerExamples(place, entities, seesImages, use) {
 
   async function chosen(one) {
     const path = `v1/entities/${encodeURIComponent(one.id)}`;
-    const [entity, file] = await Promise.all([get(path).catch(() => null), seesImages && one.image ? picture(`${path}/image?size=512`) : null]);
+    const [entity, file] = await Promise.all(
+      [get(path).catch(() => null), seesImages && one.image ? picture(`${path}/image?size=512`) : null],
+    );
     use({ ...sentence(one.name, entity?.attributes || entity?.description || ""), file });
   }
 }
@@ -32,5 +36,8 @@ function sentence(name, about) {
   const words = name.trim().split(/\s+/);
   const mention = words.length > 1 && words[0].length > 2 ? words[0] : name.trim();
   const known = about.split(". ")[0].replace(/^[^:]{1,40}:\s*/, "").replace(/\.$/, "").slice(0, 60);
-  return { text: `${mention}${known ? ` (${known})` : ""} was photographed on Monday.`, span: { start: 0, end: mention.length } };
+  return {
+    text: `${mention}${known ? ` (${known})` : ""} was photographed on Monday.`,
+    span: { start: 0, end: mention.length },
+  };
 }

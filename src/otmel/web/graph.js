@@ -35,7 +35,10 @@ export function graphView(info) {
   }
 
   function show(page, name, offset) {
-    if (!page.entities.length) return fill(found, remark(info.entities ? `No entity has a name with “${name}”.` : "The graph is empty."));
+    if (!page.entities.length) return fill(
+      found,
+      remark(info.entities ? `No entity has a name with “${name}”.` : "The graph is empty."),
+    );
     const until = offset + page.entities.length;
     fill(
       found,
@@ -47,14 +50,28 @@ export function graphView(info) {
 
   function line(one, name, offset) {
     const target = address("graph", { name, offset: offset || null }, one.id);
-    return h("li", {}, h("a", { href: target, "aria-current": one.id === opened ? "true" : null, data: { id: one.id } }, portrait(one), h("span", {}, h("b", {}, one.name), h("span", { class: "about" }, one.description || one.id))));
+    return h(
+      "li",
+      {},
+      h(
+        "a",
+        { href: target, "aria-current": one.id === opened ? "true" : null, data: { id: one.id } },
+        portrait(one),
+        h("span", {}, h("b", {}, one.name), h("span", { class: "about" }, one.description || one.id)),
+      ),
+    );
   }
 
   function pages(total, name, offset) {
     if (total <= PAGE) return null;
     const step = (label, to) =>
       h("button", { type: "button", disabled: to < 0 || to >= total, on: { click: () => turn(name, to) } }, label);
-    return h("nav", { class: "pages", "aria-label": "Pages" }, step("← Previous", offset - PAGE), step("Next →", offset + PAGE));
+    return h(
+      "nav",
+      { class: "pages", "aria-label": "Pages" },
+      step("← Previous", offset - PAGE),
+      step("Next →", offset + PAGE),
+    );
   }
 
   async function turn(name, offset) {
@@ -79,6 +96,10 @@ export function graphView(info) {
     if (document.activeElement !== field) field.value = name;
     if (asked !== `${name}\n${offset}`) search(name, offset);
     if (now.id !== opened) showSheet(sheet, (opened = now.id));
-    for (const link of found.querySelectorAll("a")) set(link, "aria-current", link.dataset.id === opened ? "true" : null);
+    for (const link of found.querySelectorAll("a")) set(
+      link,
+      "aria-current",
+      link.dataset.id === opened ? "true" : null,
+    );
   };
 }

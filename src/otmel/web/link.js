@@ -22,14 +22,20 @@ export function linkView(info) {
   const places = { candidates: byId("candidates"), explanation: byId("explanation") };
   const most = Math.floor((info.limits.body - OVERHEAD) * 0.75);
   const image = pictureInput(byId("picture"), { seesImages: info.sees_images, most });
-  const marked = marking({ text: byId("sentence"), words: byId("words"), shown: byId("mention"), unmark: byId("unmark") }, debounced(keep, 300));
+  const marked = marking(
+    { text: byId("sentence"), words: byId("words"), shown: byId("mention"), unmark: byId("unmark") },
+    debounced(keep, 300),
+  );
   let running = new AbortController();
   /** @type {object | null} the request whose answer is shown */
   let asked = null;
 
   function keep() {
     const span = marked.span && `${marked.span.start}-${marked.span.end}`;
-    if (route()?.view === "link") remember("link", marked.text.length <= LONGEST_KEPT ? { text: marked.text, mention: span } : {});
+    if (route()?.view === "link") remember(
+      "link",
+      marked.text.length <= LONGEST_KEPT ? { text: marked.text, mention: span } : {},
+    );
   }
 
   /** What is sent, or a reason why nothing can be. */

@@ -19,7 +19,11 @@ function show() {
   const now = route();
   if (now === null) return;
   for (const view of Object.keys(TITLES)) byId(`view-${view}`).hidden = view !== now.view;
-  for (const link of document.querySelectorAll("nav a")) set(link, "aria-current", link.dataset.view === now.view ? "page" : null);
+  for (const link of document.querySelectorAll("nav a")) set(
+    link,
+    "aria-current",
+    link.dataset.view === now.view ? "page" : null,
+  );
   document.title = TITLES[now.view];
   if (shown !== null && shown !== now.view) byId("main").focus({ preventScroll: true });
   if (shown !== now.view) scrollTo(0, 0);

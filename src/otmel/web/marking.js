@@ -33,7 +33,11 @@ export function marking(parts, changed) {
   function draw() {
     words = wordsOf(parts.text.value);
     const buttons = words.map((word, index) =>
-      h("button", { type: "button", on: { click: (event) => choose(index, event.shiftKey) } }, parts.text.value.slice(word.start, word.end)),
+      h(
+        "button",
+        { type: "button", on: { click: (event) => choose(index, event.shiftKey) } },
+        parts.text.value.slice(word.start, word.end),
+      ),
     );
     roving(buttons);
     fill(parts.words, buttons);

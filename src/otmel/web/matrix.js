@@ -2,6 +2,7 @@
 
 import { css, level, shade } from "./colours.js";
 import { h } from "./dom.js";
+import { times } from "./numbers.js";
 import { called, marginal } from "./plan.js";
 
 const [LEAST, MOST, BAR, GAP] = [9, 24, 44, 6];
@@ -11,7 +12,15 @@ const FONT = "11px system-ui, sans-serif";
  * @param {(cell: {row: number, column: number}, how: "look" | "leave" | "choose") => void} point
  */
 export function matrixPanel(point) {
-  const canvas = h("canvas", { class: "matrix", tabindex: "0", role: "application", "aria-label": "Plan as a matrix: arrow keys move, Enter chooses the row" });
+  const canvas = h(
+    "canvas",
+    {
+      class: "matrix",
+      tabindex: "0",
+      role: "application",
+      "aria-label": "Plan as a matrix: arrow keys move, Enter chooses the row",
+    },
+  );
   let drawn = null;
   const cell = { row: 0, column: 0 };
 
@@ -25,7 +34,12 @@ export function matrixPanel(point) {
   canvas.addEventListener("click", move);
   canvas.addEventListener("pointerleave", () => point(cell, "leave"));
   canvas.addEventListener("keydown", (event) => {
-    const [down, across] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [0, 0];
+    const [down, across] = {
+      ArrowUp: [-1, 0],
+      ArrowDown: [1, 0],
+      ArrowLeft: [0, -1],
+      ArrowRight: [0, 1],
+    }[event.key] ?? [0, 0];
     if (event.key === "Enter" || event.key === " ") point(cell, "choose");
     else if (down || across) {
       cell.row = Math.min(drawn.rows - 1, Math.max(0, cell.row + down));
@@ -37,7 +51,9 @@ export function matrixPanel(point) {
 
   return {
     element: h("div", { class: "matrix-box" }, canvas),
-    show: (one, selection, most) => (drawn = draw(canvas, one, selection, most, document.activeElement === canvas ? cell : null)),
+    show(one, selection, most) {
+      drawn = draw(canvas, one, selection, most, document.activeElement === canvas ? cell : null);
+    },
   };
 }
 
@@ -90,7 +106,9 @@ function labels(pen, one, { left, top, size }, { ink }) {
   pen.textBaseline = "middle";
   const skip = Math.ceil(11 / size);
   pen.textAlign = "right";
-  one.axes.rows.tokens.forEach((token, i) => i % skip === 0 && pen.fillText(short(token), left - 6, top + (i + 0.5) * size));
+  one.axes.rows.tokens.forEach(
+    (token, i) => i % skip === 0 && pen.fillText(short(token), left - 6, top + (i + 0.5) * size),
+  );
   pen.textAlign = "left";
   one.axes.columns.tokens.forEach((token, j) => {
     if (j % skip !== 0) return;
@@ -128,5 +146,6 @@ const widest = (pen, tokens) => Math.max(...tokens.map((token) => pen.measureTex
 /** A cell in words. */
 export function saidOf(one, { row, column }) {
   const value = one.matrix[row][column];
-  return `${called(one.axes.columns, column)} → ${called(one.axes.rows, row)}: ${value.toExponential(2)}, ${(value / one.mean).toFixed(1)}× an even share`;
+  const way = `${called(one.axes.columns, column)} → ${called(one.axes.rows, row)}`;
+  return `${way}: ${value.toExponential(2)}, ${times(value / one.mean)} an even share`;
 }

@@ -18,7 +18,12 @@ export function notice(failure, again) {
 }
 
 /** @param {string} text */
-export const waiting = (text) => h("p", { class: "waiting", role: "status" }, h("span", { class: "dots", "aria-hidden": "true" }), text);
+export const waiting = (text) => h(
+  "p",
+  { class: "waiting", role: "status" },
+  h("span", { class: "dots", "aria-hidden": "true" }),
+  text,
+);
 
 /** Something that is not wrong, only so. */
 export const remark = (...children) => h("p", { class: "remark" }, ...children);

@@ -15,7 +15,9 @@ export function pictureInput(place, about) {
   function take(next, name) {
     if (!next) return;
     if (next.type && !next.type.startsWith("image/")) return refuse(`${name} is no picture.`);
-    if (next.size > about.most) return refuse(`The picture has ${megabytes(next.size)}; the service takes ${megabytes(about.most)}. Scale it down first.`);
+    if (next.size > about.most) return refuse(
+      `The picture has ${megabytes(next.size)}; the service takes ${megabytes(about.most)}. Scale it down first.`,
+    );
     put(next);
     announce("Picture added");
   }
@@ -41,22 +43,52 @@ export function pictureInput(place, about) {
   }
 
   function draw() {
-    fill(place, about.seesImages ? (file ? shown() : empty()) : h("p", { class: "remark" }, "This model reads text only: a picture would not be looked at."));
+    fill(
+      place,
+      about.seesImages ? (file ? shown() : empty()) : h(
+        "p",
+        { class: "remark" },
+        "This model reads text only: a picture would not be looked at.",
+      ),
+    );
     if (note) place.append(h("p", { class: "notice small", role: "alert" }, note));
   }
 
   function shown() {
     const image = h("img", { src: url, alt: "The mention's picture" });
-    image.addEventListener("error", () => image.replaceWith(h("p", { class: "remark" }, "The browser cannot show this picture. The service may still read it.")));
-    return [h("span", { class: "label" }, "Picture"), h("div", { class: "preview" }, image), h("button", { type: "button", class: "plain", on: { click: remove } }, "Remove the picture")];
+    image.addEventListener(
+      "error",
+      () => image.replaceWith(
+        h("p", { class: "remark" }, "The browser cannot show this picture. The service may still read it."),
+      ),
+    );
+    return [
+      h("span", { class: "label" }, "Picture"),
+      h("div", { class: "preview" }, image),
+      h("button", { type: "button", class: "plain", on: { click: remove } }, "Remove the picture"),
+    ];
   }
 
   function empty() {
-    const input = h("input", { type: "file", id: "file", accept: "image/*", class: "unseen", on: { change: () => take(input.files[0], input.files[0]?.name) } });
+    const input = h(
+      "input",
+      {
+        type: "file",
+        id: "file",
+        accept: "image/*",
+        class: "unseen",
+        on: { change: () => take(input.files[0], input.files[0]?.name) },
+      },
+    );
     return [
       h("span", { class: "label" }, "Picture"),
       input,
-      h("label", { for: "file", class: "drop" }, h("span", {}, "Drop or paste a picture, or ", h("u", {}, "choose one")), h("span", { class: "small" }, "It may be left out.")),
+      h(
+        "label",
+        { for: "file", class: "drop" },
+        h("span", {}, "Drop or paste a picture, or ", h("u", {}, "choose one")),
+        h("span", { class: "small" }, "It may be left out."),
+      ),
     ];
   }
 

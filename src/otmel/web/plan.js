@@ -1,6 +1,14 @@
 /** A plan as numbers: who takes how much from whom, beside what an even plan would give. */
 
-/** @typedef {{owner: string, modality: string, tokens: string[], special: number[], words: object[], grid: [number, number] | null}} Axis */
+/**
+ * @typedef {object} Axis the tokens along one side of a plan
+ * @property {string} owner mention or entity
+ * @property {string} modality text or image
+ * @property {string[]} tokens
+ * @property {number[]} special numbers of those that stand for no word and no patch
+ * @property {{text: string, tokens: number[]}[]} words
+ * @property {[number, number] | null} grid rows and columns of patches
+ */
 /** @typedef {"rows" | "columns"} Side rows receive, columns send */
 /** @typedef {{side: Side, index: number}} Selection */
 
@@ -16,7 +24,14 @@ export function assignment(plan, kind) {
   const facts = own ? plan : plan.counterpart;
   const matrix = own ? plan.matrix : plan[kind];
   const total = matrix.flat().reduce((sum, value) => sum + value, 0);
-  return { kind, own, matrix, facts, axes: { rows: plan.rows, columns: plan.columns }, mean: total / (matrix.length * matrix[0].length) || 1 };
+  return {
+    kind,
+    own,
+    matrix,
+    facts,
+    axes: { rows: plan.rows, columns: plan.columns },
+    mean: total / (matrix.length * matrix[0].length) || 1,
+  };
 }
 
 /** What one token has with each of the other side. */
@@ -49,12 +64,18 @@ export function highest(assignments) {
 /** Letters of a word that says more than “of” and “the”, as a rule. */
 const LONG = 4;
 
-/** The receiver that chooses most, among longer words if there are any: a first look that says something. @returns {Selection} */
+/**
+ * The receiver that chooses most, among longer words if there are any: a first look that says something.
+ * @returns {Selection}
+ */
 export function telling(one) {
   const [rows, columns] = [content(one.axes.rows), content(one.axes.columns)];
   const long = rows.filter((index) => one.axes.rows.grid || one.axes.rows.tokens[index].length >= LONG);
   const lift = (index) => Math.max(...columns.map((j) => one.matrix[index][j]));
-  const index = (long.length ? long : rows).reduce((best, other) => (best === null || lift(other) > lift(best) ? other : best), null);
+  const index = (long.length ? long : rows).reduce(
+    (best, other) => (best === null || lift(other) > lift(best) ? other : best),
+    null,
+  );
   return { side: "rows", index: index ?? 0 };
 }
 

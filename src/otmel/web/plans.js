@@ -26,7 +26,13 @@ export function plansView({ plans, images }) {
   const controls = h(
     "div",
     { class: "controls" },
-    options("Plan", "plan", plans.map((plan) => [named(plan), [partChip(plan.part), ` ${title(plan)}`], group(plan)]), draw, "of-plans"),
+    options(
+      "Plan",
+      "plan",
+      plans.map((plan) => [named(plan), [partChip(plan.part), ` ${title(plan)}`], group(plan)]),
+      draw,
+      "of-plans",
+    ),
     options("Assignment", "kind", ["transport", "attention"].map((kind) => [kind, kindLabel(kind, now())]), draw),
     options("Show as", "view", [["tokens", "Tokens"], ["matrix", "Matrix"]], draw),
   );
@@ -42,13 +48,32 @@ export function plansView({ plans, images }) {
 function options(legend, key, listed, changed, kind = "") {
   if (!listed.some(([value]) => value === choice[key])) choice[key] = listed[0][0];
   const option = ([value, label]) =>
-    h("label", {}, h("input", { type: "radio", name: `option-${key}`, value, checked: choice[key] === value, on: { change: () => ((choice[key] = value), changed()) } }), h("span", {}, label));
+    h(
+      "label",
+      {},
+      h(
+        "input",
+        {
+          type: "radio",
+          name: `option-${key}`,
+          value,
+          checked: choice[key] === value,
+          on: { change: () => ((choice[key] = value), changed()) },
+        },
+      ),
+      h("span", {}, label),
+    );
   const groups = [...new Set(listed.map(([, , name]) => name))];
-  const switches = groups.map((name) => h("div", {}, name && h("b", {}, name), listed.filter(([, , own]) => own === name).map(option)));
+  const switches = groups.map(
+    (name) => h("div", {}, name && h("b", {}, name), listed.filter(([, , own]) => own === name).map(option)),
+  );
   return h("fieldset", { class: `options ${kind}` }, h("legend", {}, legend), switches);
 }
 
-const kindLabel = (kind, plan) => [kind === "transport" ? "Transport" : "Attention", h("small", {}, plan.kind === kind ? "as the model does" : "to compare")];
+const kindLabel = (kind, plan) => [
+  kind === "transport" ? "Transport" : "Attention",
+  h("small", {}, plan.kind === kind ? "as the model does" : "to compare"),
+];
 
 const kindOf = (axis) => (axis.modality === "text" ? "words" : "picture");
 
@@ -87,7 +112,13 @@ function tokenStage(one, most, images, readout) {
     readout.textContent = told(one, selection, values);
   }
 
-  const element = h("div", { class: "stage" }, panelOf("columns", one, panels), h("div", { class: "arrow", "aria-hidden": "true" }, "→"), panelOf("rows", one, panels));
+  const element = h(
+    "div",
+    { class: "stage" },
+    panelOf("columns", one, panels),
+    h("div", { class: "arrow", "aria-hidden": "true" }, "→"),
+    panelOf("rows", one, panels),
+  );
   return { element: h("div", { class: stageClass() }, toggles(), element), start: () => paint(pinned) };
 }
 
@@ -95,7 +126,16 @@ const stageClass = () => `token-stage ${choice.numbers ? "has-numbers" : ""} ${c
 
 function toggles() {
   const toggle = (key, label) => {
-    const box = h("input", { type: "checkbox", checked: choice[key], on: { change: () => ((choice[key] = box.checked), box.closest(".token-stage").setAttribute("class", stageClass())) } });
+    const box = h(
+      "input",
+      {
+        type: "checkbox",
+        checked: choice[key],
+        on: {
+          change: () => ((choice[key] = box.checked), box.closest(".token-stage").setAttribute("class", stageClass())),
+        },
+      },
+    );
     return h("label", { class: "inline" }, box, label);
   };
   return h("div", { class: "toggles" }, toggle("numbers", "Numbers, in %"), toggle("clear", "Clear picture"));
@@ -103,7 +143,12 @@ function toggles() {
 
 function panelOf(side, one, panels) {
   const axis = one.axes[side];
-  return h("section", { class: "side" }, h("h4", {}, `${capital(axis.owner)}, ${kindOf(axis)}`, h("small", {}, side === "columns" ? "give" : "take")), panels[side].element);
+  return h(
+    "section",
+    { class: "side" },
+    h("h4", {}, `${capital(axis.owner)}, ${kindOf(axis)}`, h("small", {}, side === "columns" ? "give" : "take")),
+    panels[side].element,
+  );
 }
 
 function matrixStage(one, most, readout) {
@@ -114,7 +159,11 @@ function matrixStage(one, most, readout) {
     panel.show(one, selection, most);
     readout.textContent = how === "look" ? saidOf(one, cell) : told(one, pinned, related(one, pinned));
   });
-  const caption = h("p", { class: "help" }, "Rows take, columns give. Bars are the sums of rows and columns; the line marks an even share.");
+  const caption = h(
+    "p",
+    { class: "help" },
+    "Rows take, columns give. Bars are the sums of rows and columns; the line marks an even share.",
+  );
   const start = () => {
     panel.show(one, pinned, most);
     readout.textContent = told(one, pinned, related(one, pinned));
@@ -129,8 +178,11 @@ function told(one, { side, index }, values) {
   const name = (at) => called(other, at);
   const rest = best.slice(1).map(({ share, at }) => `${percent(share)} ${side === "rows" ? "from" : "to"} ${name(at)}`);
   const [first] = best;
-  const verb = side === "rows" ? `takes ${percent(first.share)} of its message from` : `gives ${percent(first.share)} of its mass to`;
-  return `${capital(called(one.axes[side], index))} ${verb} ${name(first.at)}, ${times(first.lift)} an even share${rest.length ? `; then ${rest.join(", ")}` : ""}.`;
+  const verb = side === "rows"
+    ? `takes ${percent(first.share)} of its message from`
+    : `gives ${percent(first.share)} of its mass to`;
+  const then = rest.length ? `; then ${rest.join(", ")}` : "";
+  return `${capital(called(one.axes[side], index))} ${verb} ${name(first.at)}, ${times(first.lift)} an even share${then}.`;
 }
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
@@ -144,5 +196,11 @@ function legend(most) {
     return mark;
   };
   const middle = most > 4 ? [tick(most / 3, times(most / 3))] : [];
-  return h("div", { class: "legend", role: "img", "aria-label": `Shades from 0 to ${times(most)} an even share` }, h("span", { class: "help" }, "Multiples of an even share; 1× tells nothing"), bar, h("div", { class: "legend-ticks" }, tick(0, "0"), tick(1, "1×"), middle, tick(most, times(most))));
+  return h(
+    "div",
+    { class: "legend", role: "img", "aria-label": `Shades from 0 to ${times(most)} an even share` },
+    h("span", { class: "help" }, "Multiples of an even share; 1× tells nothing"),
+    bar,
+    h("div", { class: "legend-ticks" }, tick(0, "0"), tick(1, "1×"), middle, tick(most, times(most))),
+  );
 }

@@ -9,7 +9,11 @@ export function route(hash = location.hash) {
   if (hash !== "" && !hash.startsWith("#/")) return null;
   const [path, query = ""] = hash.slice(2).split("?");
   const [view, id] = path.split("/");
-  return { view: VIEWS.includes(view) ? view : "link", id: id ? decoded(id) : null, params: new URLSearchParams(query) };
+  return {
+    view: VIEWS.includes(view) ? view : "link",
+    id: id ? decoded(id) : null,
+    params: new URLSearchParams(query),
+  };
 }
 
 /** Writes a state into the address without a step in the history. */

@@ -18,7 +18,11 @@ export const PARTS = {
 export const partName = (part) => PARTS[part]?.[0] ?? part;
 
 /** A part's letter in its colour. */
-export const partChip = (part) => h("span", { class: `chip part-${part.length <= 2 ? part : "other"}`, title: PARTS[part]?.[1] }, part.length <= 2 ? part : "·");
+export const partChip = (part) => h(
+  "span",
+  { class: `chip part-${part.length <= 2 ? part : "other"}`, title: PARTS[part]?.[1] },
+  part.length <= 2 ? part : "·",
+);
 
 /**
  * The scale that several bars share, so that their lengths can be compared.
@@ -54,7 +58,11 @@ export function scoreBar(addends, scale) {
 }
 
 function piece(part, value, from, size) {
-  const element = h("span", { class: `piece part-${part.length <= 2 ? part : "other"}`, title: `${partName(part)} ${signed(value)}` }, size > 0.05 ? part.slice(0, 2) : null);
+  const element = h(
+    "span",
+    { class: `piece part-${part.length <= 2 ? part : "other"}`, title: `${partName(part)} ${signed(value)}` },
+    size > 0.05 ? part.slice(0, 2) : null,
+  );
   element.style.left = `${100 * from}%`;
   element.style.width = `${100 * size}%`;
   return element;
@@ -71,4 +79,7 @@ export function scoreSum(addends) {
   );
 }
 
-const said = (addends, total) => `Score ${signed(total)}: ${addends.map(([part, value]) => `${partName(part)} ${signed(value)}`).join(", ")}`;
+function said(addends, total) {
+  const parts = addends.map(([part, value]) => `${partName(part)} ${signed(value)}`);
+  return `Score ${signed(total)}: ${parts.join(", ")}`;
+}

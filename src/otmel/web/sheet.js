@@ -22,7 +22,16 @@ export async function showSheet(place, id) {
 function draw(place, entity) {
   fill(
     place,
-    h("div", { class: "card sheet" }, h("h2", {}, entity.name), entity.aliases.length > 0 && h("p", {}, h("span", { class: "help" }, "also "), entity.aliases.join(", ")), entity.description && h("p", {}, entity.description), facts(entity.attributes), pictures(entity), h("p", { class: "small" }, `${entity.id} · graph ${entity.graph}`)),
+    h(
+      "div",
+      { class: "card sheet" },
+      h("h2", {}, entity.name),
+      entity.aliases.length > 0 && h("p", {}, h("span", { class: "help" }, "also "), entity.aliases.join(", ")),
+      entity.description && h("p", {}, entity.description),
+      facts(entity.attributes),
+      pictures(entity),
+      h("p", { class: "small" }, `${entity.id} · graph ${entity.graph}`),
+    ),
   );
   const box = place.getBoundingClientRect();
   if (box.top > innerHeight * 0.6 || box.top < 0) place.scrollIntoView({ block: "start" });
@@ -44,7 +53,10 @@ function fact(text) {
 function pictures(entity) {
   if (!entity.images.length) return remark("The graph has no picture of it.");
   const shown = (path, number) => {
-    const image = h("img", { src: here(`${path}&size=512`), alt: `${entity.name}, picture ${number + 1}`, loading: "lazy" });
+    const image = h(
+      "img",
+      { src: here(`${path}&size=512`), alt: `${entity.name}, picture ${number + 1}`, loading: "lazy" },
+    );
     image.addEventListener("error", () => image.replaceWith(remark("This picture cannot be opened.")));
     return image;
   };

@@ -35,6 +35,8 @@ export const columnError = (plan) => sum(columnSums(plan).map((mass) => Math.abs
 export const columnSums = (plan) => plan[0].map((_, j) => sum(plan.map((row) => row[j])));
 
 /** The entropy as a share of that of a uniform plan. */
-export const entropyShare = (plan) => sum(plan.flat().map((p) => (p > 0 ? -p * Math.log(p) : 0))) / Math.log(plan.length * plan[0].length);
+export const entropyShare = (plan) => sum(
+  plan.flat().map((p) => (p > 0 ? -p * Math.log(p) : 0)),
+) / Math.log(plan.length * plan[0].length);
 
 const sum = (values) => values.reduce((total, value) => total + value, 0);

@@ -15,9 +15,16 @@ export function tokenPanel(axis, image, point) {
   const patches = axis.grid ? content(axis) : [];
   const others = buttons.filter((_, index) => !patches.includes(index));
   const grid = axis.grid && patchGrid(axis, patches.map((index) => buttons[index]), image);
-  const line = others.length > 0 && h("div", { class: "tokens", role: "group", "aria-label": grid ? "Special tokens" : "Tokens" }, others);
+  const line = others.length > 0 && h(
+    "div",
+    { class: "tokens", role: "group", "aria-label": grid ? "Special tokens" : "Tokens" },
+    others,
+  );
   roving(others, 1, (index) => others[index].click());
-  return { element: h("div", { class: "token-panel" }, line, grid), show: (state) => buttons.forEach((one, index) => paint(one, axis, index, state)) };
+  return {
+    element: h("div", { class: "token-panel" }, line, grid),
+    show: (state) => buttons.forEach((one, index) => paint(one, axis, index, state)),
+  };
 }
 
 function button(axis, token, index, point) {
@@ -43,12 +50,26 @@ function button(axis, token, index, point) {
 
 function patchGrid(axis, patches, image) {
   const [rows, columns] = axis.grid;
-  const grid = h("div", { class: "patches", role: "group", "aria-label": `Patches of the ${axis.owner}'s picture, ${rows} rows of ${columns}` }, patches);
+  const grid = h(
+    "div",
+    {
+      class: "patches",
+      role: "group",
+      "aria-label": `Patches of the ${axis.owner}'s picture, ${rows} rows of ${columns}`,
+    },
+    patches,
+  );
   grid.style.gridTemplate = `repeat(${rows}, 1fr) / repeat(${columns}, 1fr)`;
   roving(patches, columns, (index) => patches[index].click());
-  const seen = image && h("img", { src: image, alt: `What the model saw of the ${axis.owner}'s picture`, draggable: "false" });
+  const seen = image && h(
+    "img",
+    { src: image, alt: `What the model saw of the ${axis.owner}'s picture`, draggable: "false" },
+  );
   const frame = h("div", { class: "patch-frame" }, seen, grid);
-  if (seen) seen.addEventListener("load", () => (frame.style.aspectRatio = `${seen.naturalWidth} / ${seen.naturalHeight}`));
+  if (seen) seen.addEventListener(
+    "load",
+    () => (frame.style.aspectRatio = `${seen.naturalWidth} / ${seen.naturalHeight}`),
+  );
   return frame;
 }
 
@@ -67,5 +88,8 @@ function paint(button, axis, index, { values, selected, most }) {
   const said = value ? `: ${percent(value.share)}, ${times(value.lift)} an even share` : "";
   set(button, "aria-label", `${called(axis, index)}${said}`);
   set(button, "title", `${called(axis, index)}${said}`);
-  fill(button.lastChild, value ? (value.share < 0.0995 ? (100 * value.share).toFixed(1) : Math.round(100 * value.share)) : null);
+  fill(
+    button.lastChild,
+    value ? (value.share < 0.0995 ? (100 * value.share).toFixed(1) : Math.round(100 * value.share)) : null,
+  );
 }

@@ -20,12 +20,22 @@ const ENOUGH = 200;
 /** @param {HTMLElement} place */
 export function toyView(place) {
   const state = { kind: "transport", epsilon: 0.05, iterations: ENOUGH };
-  const picture = s("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "flow", role: "img", "aria-label": "Mass that flows from patches to words" });
+  const picture = s(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      class: "flow",
+      role: "img",
+      "aria-label": "Mass that flows from patches to words",
+    },
+  );
   const table = h("div", { class: "scrolls" });
   const said = h("p", { class: "readout", role: "status" });
 
   function draw() {
-    const plan = state.kind === "transport" ? transport(COST, state.epsilon, state.iterations) : attention(COST, state.epsilon);
+    const plan = state.kind === "transport"
+      ? transport(COST, state.epsilon, state.iterations)
+      : attention(COST, state.epsilon);
     steps.querySelector("select").disabled = state.kind !== "transport";
     flow(picture, plan);
     fill(table, numbers(plan));
@@ -37,31 +47,81 @@ export function toyView(place) {
     place,
     h("h3", {}, "Try it: four patches, four words"),
     h("div", { class: "toy-controls" }, kinds(state, draw), temperature(state, draw), steps),
-    h("div", { class: "toy-stage" }, h("figure", {}, picture, h("figcaption", {}, "Patches on the left give, words on the right take; a band is as wide as the mass that moves.")), table),
+    h(
+      "div",
+      { class: "toy-stage" },
+      h(
+        "figure",
+        {},
+        picture,
+        h(
+          "figcaption",
+          {},
+          "Patches on the left give, words on the right take; a band is as wide as the mass that moves.",
+        ),
+      ),
+      table,
+    ),
     said,
   );
   draw();
 }
 
 function kinds(state, draw) {
-  const option = (kind, label) => h("label", {}, h("input", { type: "radio", name: "toy-kind", value: kind, checked: state.kind === kind, on: { change: () => ((state.kind = kind), draw()) } }), h("span", {}, label));
-  return h("fieldset", { class: "options" }, h("legend", {}, "Assignment"), h("div", {}, option("transport", "Transport"), option("attention", "Attention")));
+  const option = (kind, label) => h(
+    "label",
+    {},
+    h(
+      "input",
+      {
+        type: "radio",
+        name: "toy-kind",
+        value: kind,
+        checked: state.kind === kind,
+        on: { change: () => ((state.kind = kind), draw()) },
+      },
+    ),
+    h("span", {}, label),
+  );
+  return h(
+    "fieldset",
+    { class: "options" },
+    h("legend", {}, "Assignment"),
+    h("div", {}, option("transport", "Transport"), option("attention", "Attention")),
+  );
 }
 
 /** A slider whose steps are even in the logarithm, from 0.01 to 1. */
 function temperature(state, draw) {
   const shown = h("output", {}, state.epsilon.toFixed(3));
-  const slider = h("input", { type: "range", id: "epsilon", min: -2, max: 0, step: 0.01, value: Math.log10(state.epsilon) });
+  const slider = h(
+    "input",
+    { type: "range", id: "epsilon", min: -2, max: 0, step: 0.01, value: Math.log10(state.epsilon) },
+  );
   slider.addEventListener("input", () => {
     state.epsilon = 10 ** Number(slider.value);
     shown.textContent = state.epsilon.toFixed(3);
     draw();
   });
-  return h("label", { class: "slider", for: "epsilon" }, h("span", {}, "Temperature ε = ", shown), slider, h("span", { class: "ends" }, h("span", {}, "sharp"), h("span", {}, "uniform")));
+  return h(
+    "label",
+    { class: "slider", for: "epsilon" },
+    h("span", {}, "Temperature ε = ", shown),
+    slider,
+    h("span", { class: "ends" }, h("span", {}, "sharp"), h("span", {}, "uniform")),
+  );
 }
 
 function turns(state, draw) {
-  const choose = h("select", { id: "turns", on: { change: () => ((state.iterations = Number(choose.value)), draw()) } }, [1, 2, 3, 5, 10, ENOUGH].map((count) => h("option", { value: count, selected: count === state.iterations }, count === ENOUGH ? "until it settles" : count)));
+  const choose = h(
+    "select",
+    { id: "turns", on: { change: () => ((state.iterations = Number(choose.value)), draw()) } },
+    [1, 2, 3, 5, 10, ENOUGH].map((count) => h(
+      "option",
+      { value: count, selected: count === state.iterations },
+      count === ENOUGH ? "until it settles" : count,
+    )),
+  );
   return h("label", { class: "inline stacked", for: "turns" }, "Turns of Sinkhorn", choose);
 }
 
@@ -101,20 +161,48 @@ function stacked(shares, scale) {
 
 function band(from, to, width, title, word) {
   const [x0, x1, middle] = [BAR + 16, WIDTH - BAR - 16, WIDTH / 2];
-  const curve = `M${x0} ${from}C${middle} ${from} ${middle} ${to} ${x1} ${to}V${to + width}C${middle} ${to + width} ${middle} ${from + width} ${x0} ${from + width}Z`;
-  return s("path", { d: curve, class: `flow-band word-${word}` }, s("title", {}, title));
+  const there = `M${x0} ${from}C${middle} ${from} ${middle} ${to} ${x1} ${to}`;
+  const back = `V${to + width}C${middle} ${to + width} ${middle} ${from + width} ${x0} ${from + width}Z`;
+  return s("path", { d: there + back, class: `flow-band word-${word}` }, s("title", {}, title));
 }
 
 function numbers(plan) {
   const sums = columnSums(plan);
   const share = (value) => (100 * value).toFixed(1);
-  const row = (word, i) => h("tr", {}, h("th", { scope: "row" }, word), plan[i].map((value) => cell(value * plan.length, share(value))), h("td", { class: "edge" }, share(1 / plan.length)));
+  const row = (word, i) => h(
+    "tr",
+    {},
+    h("th", { scope: "row" }, word),
+    plan[i].map((value) => cell(value * plan.length, share(value))),
+    h("td", { class: "edge" }, share(1 / plan.length)),
+  );
   return h(
     "table",
     { class: "toy-table" },
     h("caption", {}, "The plan, in % of all mass"),
-    h("thead", {}, h("tr", {}, h("td"), PATCHES.map((patch) => h("th", { scope: "col" }, patch)), h("th", { scope: "col", class: "edge" }, "sum"))),
-    h("tbody", {}, WORDS.map(row), h("tr", {}, h("th", { scope: "row" }, "sum"), sums.map((sum) => h("td", { class: "edge" }, share(sum))), h("td", { class: "edge" }, "100"))),
+    h(
+      "thead",
+      {},
+      h(
+        "tr",
+        {},
+        h("td"),
+        PATCHES.map((patch) => h("th", { scope: "col" }, patch)),
+        h("th", { scope: "col", class: "edge" }, "sum"),
+      ),
+    ),
+    h(
+      "tbody",
+      {},
+      WORDS.map(row),
+      h(
+        "tr",
+        {},
+        h("th", { scope: "row" }, "sum"),
+        sums.map((sum) => h("td", { class: "edge" }, share(sum))),
+        h("td", { class: "edge" }, "100"),
+      ),
+    ),
   );
 }
 
@@ -127,10 +215,12 @@ function cell(strength, text) {
 function sentence(plan, { kind, epsilon, iterations }) {
   const sums = columnSums(plan);
   const most = Math.max(...sums);
-  const loud = `The patch “${PATCHES[sums.indexOf(most)]}” gives ${percent(most)}, even would be ${percent(1 / sums.length)}.`;
+  const loud = `The patch “${PATCHES[sums.indexOf(most)]}” gives ${percent(most)}, even would be ${percent(1 / 4)}.`;
   const entropy = `Entropy is ${percent(entropyShare(plan))} of uniform.`;
   if (kind === "attention") return `${loud} Nobody asked it to give no more than its share. ${entropy}`;
   const error = columnError(plan);
-  const settled = error < 0.005 ? "Every heap is used up and every hole is filled." : `${loud} After ${iterations} ${iterations === 1 ? "turn" : "turns"} the heaps are off by ${percent(error)} in all${epsilon < 0.03 ? "; small ε needs more turns" : ""}.`;
-  return `${settled} ${entropy}`;
+  if (error < 0.005) return `Every heap is used up and every hole is filled. ${entropy}`;
+  const turns = `${iterations} ${iterations === 1 ? "turn" : "turns"}`;
+  const hint = epsilon < 0.03 ? "; small ε needs more turns" : "";
+  return `${loud} After ${turns} the heaps are off by ${percent(error)} in all${hint}. ${entropy}`;
 }
