@@ -225,3 +225,26 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory, tiny_world: Path, tiny
     short = ("training.epochs=2", "training.batch_size=8", "training.evaluate_every=1")
     assert main([*words, *(word for setting in short for word in ("--set", setting))]) == 0
     return folder
+
+
+@pytest.fixture(scope="session")
+def calibration_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A generated world of 24 people with 48 mentions to calibrate on: read only."""
+    from otmel.data.world import WorldSettings, write_world
+
+    folder = tmp_path_factory.mktemp("worlds") / "calibration"
+    write_world(WorldSettings(entities=24, train=4, dev=48, test=12, unseen=0, captions=0, image_size=24), folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def calibrated_run(trained_run: Path, calibration_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The trained run, calibrated on that world: read only."""
+    import shutil
+
+    from otmel.cli.main import main
+
+    folder = tmp_path_factory.mktemp("calibrated") / "run"
+    shutil.copytree(trained_run, folder, ignore=shutil.ignore_patterns("checkpoints", "eval-*"))
+    assert main(["calibrate", str(folder), str(calibration_world), "--precision", "0.8"]) == 0
+    return folder

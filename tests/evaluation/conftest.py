@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from otmel.evaluation.calibration.maps import ConfidenceMap
+from otmel.evaluation.calibration.record import Calibration, Figures
 from otmel.evaluation.files import Evaluation, MentionResult
 from otmel.evaluation.gold import Counts
 from otmel.evaluation.measures import measured
@@ -48,3 +50,27 @@ def evaluation():
 @pytest.fixture
 def task() -> Task:
     return TASK
+
+
+@pytest.fixture
+def calibration() -> Calibration:
+    """A calibration by the temperature 1, whose threshold is 1/2."""
+    figures = Figures(log_loss=0.3, ece=0.05, ece_by_chance=0.04, brier=0.1, aurc=0.02)
+    return Calibration(
+        model="m" * 16,
+        task=TASK,
+        map=ConfidenceMap(temperature=1),
+        threshold=0.5,
+        rule="precision",
+        precision=0.9,
+        best_precision=1,
+        folds=5,
+        seed=0,
+        mentions=40,
+        unstated=0,
+        losses={"temperature": 0.3},
+        before=figures,
+        after=figures,
+        nil=None,
+        removal=None,
+    )

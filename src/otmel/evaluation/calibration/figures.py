@@ -48,9 +48,7 @@ def reliability(probability: Probabilities, right: Outcomes, bins: int = BINS) -
     """
     order = np.argsort(probability, kind="stable")
     ordered, outcome = probability[order], right[order]
-    ends = _group_ends(ordered)
-    wanted = np.ceil(np.arange(1, bins + 1) * len(ordered) / bins).astype(int)
-    cuts = np.unique(ends[np.searchsorted(ends, np.maximum(wanted, 1))]) if len(ordered) else ends
+    cuts = _cuts(ordered, bins)
     parts = zip((0, *cuts[:-1].tolist()), cuts.tolist(), strict=True)
     return tuple(
         Bin(mentions=j - i, probability=float(ordered[i:j].mean()), accuracy=float(outcome[i:j].mean()))
@@ -65,9 +63,13 @@ def calibration_error(probability: Probabilities, right: Outcomes, bins: int = B
 
 def error_by_chance(probability: Probabilities, seed: int = 0, bins: int = BINS) -> float:
     """The mean calibration error of a source for which ``P`` is true: what so many mentions cannot tell from 0."""
-    random = np.random.default_rng(seed)
-    drawn = random.random((SIMULATIONS, len(probability))) < probability
-    return float(np.mean([calibration_error(probability, outcome, bins) for outcome in drawn]))
+    random, ordered = np.random.default_rng(seed), np.sort(probability)
+    starts = np.append(0, _cuts(ordered, bins)[:-1])
+    expected, errors = np.add.reduceat(ordered, starts), 0.0
+    for _ in range(SIMULATIONS):
+        drawn = (random.random(len(ordered)) < ordered).astype(np.float64)
+        errors += float(np.abs(expected - np.add.reduceat(drawn, starts)).sum())
+    return errors / SIMULATIONS / len(ordered)
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,13 @@ def risk_coverage(probability: Probabilities, right: Outcomes) -> RiskCoverage:
     errors = np.repeat(np.add.reduceat(wrong, ends - sizes) / sizes, sizes) if len(wrong) else wrong
     answered = np.arange(1, len(wrong) + 1)
     return RiskCoverage(answered / max(len(wrong), 1), np.cumsum(errors) / answered)
+
+
+def _cuts(ordered: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """One past the last place of each bin of ascending probabilities."""
+    ends = _group_ends(ordered)
+    wanted = np.ceil(np.arange(1, bins + 1) * len(ordered) / bins).astype(np.int64)
+    return np.unique(ends[np.searchsorted(ends, np.maximum(wanted, 1))]) if len(ordered) else ends
 
 
 def _group_ends(ordered: NDArray[np.float64]) -> NDArray[np.int64]:

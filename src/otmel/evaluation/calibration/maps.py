@@ -15,13 +15,13 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from otmel.evaluation.calibration.figures import log_loss
 from otmel.evaluation.calibration.ranked import FEATURES, Feature, Ranked, feature, softmax
 from otmel.settings import Settings
 
-COLDEST, HOTTEST, STEPS = 1e-3, 1e3, 25
+COLDEST, HOTTEST, STEPS = 1e-3, 1e3, 13
 """Temperatures are sought between these, first on so many points of a logarithmic grid."""
 
 
@@ -48,6 +48,12 @@ class ConfidenceMap(Settings):
             raise ValueError("a probability lies between 0 and 1")
         return knots
 
+    @model_validator(mode="after")
+    def _whole(self) -> ConfidenceMap:
+        if (self.feature is None) != (not self.knots):
+            raise ValueError("an isotonic map has a feature and knots, temperature scaling has neither")
+        return self
+
     @property
     def method(self) -> str:
         """Such as ``temperature`` or ``isotonic on margin``."""
@@ -55,7 +61,7 @@ class ConfidenceMap(Settings):
 
     def probability(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """P(the best entity is the true one) ``[M]`` from scores ``[M, K]``, best first."""
-        if self.feature is None or not self.knots:
+        if self.feature is None:
             return feature(scores, "probability", self.temperature)
         x, y = np.array(self.knots).T
         return np.interp(feature(scores, self.feature, self.temperature), x, y)

@@ -9,25 +9,35 @@ from numpy.typing import NDArray
 
 Rule: TypeAlias = Literal["precision", "nil"]
 """``precision``: links are right at a target rate; ``nil``: mentions without an entity are found best."""
+FEWEST_LINKS = 10
+"""Of fewer links, a rate says nothing."""
 
 
 def for_precision(probability: NDArray[np.float64], right: NDArray[np.bool_], target: float) -> float | None:
     """The smallest threshold ``t`` for which the links with ``P ≥ t`` are right at the target rate.
 
     Returns:
-        0 where all links together are; ``None`` where no threshold reaches the target.
+        0 where all links together are; ``None`` where no threshold reaches the target with ``FEWEST_LINKS`` above it.
     """
-    thresholds, accepted, wanted = _accepted(probability, right)
-    reached = np.flatnonzero(wanted[:-1] / np.maximum(accepted[:-1], 1) >= target)
+    thresholds, precision = _precisions(probability, right)
+    reached = np.flatnonzero(precision >= target)
     if not len(reached):
         return None
     return 0.0 if reached[0] == 0 else float(thresholds[reached[0]])
 
 
 def best_precision(probability: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """The highest rate of right links that any threshold gives."""
-    _, accepted, wanted = _accepted(probability, right)
-    return float((wanted[:-1] / np.maximum(accepted[:-1], 1)).max(initial=0.0))
+    """The highest rate of right links that any threshold gives with ``FEWEST_LINKS`` above it."""
+    return float(_precisions(probability, right)[1].max(initial=0.0))
+
+
+def _precisions(
+    probability: NDArray[np.float64], right: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Thresholds with enough links above them, ascending, and the rate of right ones among these."""
+    thresholds, accepted, wanted = _accepted(probability, right)
+    enough = accepted >= FEWEST_LINKS
+    return thresholds[enough], wanted[enough] / accepted[enough]
 
 
 def for_nil(probability: NDArray[np.float64], nil: NDArray[np.bool_]) -> float:
