@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -146,22 +144,8 @@ def _explained(one: Asked, entity: str | None) -> Callable[[Linker], dict[str, A
             found = linker.explain(one.mention, entity)
         except DataError as fault:
             raise invalid(fault.problem, cure=fault.cure) from None
-        images = {owner: _data_url(found.images.get(owner)) for owner in ("mention", "entity")}
         values = found.as_json()
-        return {**values, "notes": list(dict.fromkeys((*one.notes, *values["notes"]))), "images": images}
+        notes = list(dict.fromkeys((*one.notes, *values["notes"])))
+        return {**values, "notes": notes, "images": found.images_json()}
 
     return work
-
-
-def _data_url(image: Any) -> str | None:
-    """A Pillow image as a JPEG in a data URL."""
-    if image is None:
-        return None
-    image = image.convert("RGB")
-    image.thumbnail((SEEN, SEEN))
-    image.save(file := io.BytesIO(), "JPEG", quality=88)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode()
-
-
-SEEN = 448
-"""Pixels of the longer side of an image in an explanation."""
