@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -26,8 +27,9 @@ from otmel.inputs import InputProcessor
 from otmel.linking.confidence import Calibration, Judgement, judged, read_calibration, remark
 from otmel.linking.explain import explained
 from otmel.linking.explanation import Explanation
-from otmel.linking.link import Candidate, Link
+from otmel.linking.link import Link
 from otmel.linking.mentions import note_unseen, place_of, prepared
+from otmel.linking.ranking import by_parts, by_scores, own_candidates
 from otmel.linking.settings import LinkSettings, Options
 from otmel.linking.sharing import Sharing
 from otmel.models.base import State
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from otmel.linking.follow import Recent
 
 BATCH = 32
+WORTH_A_BAR = 8 * BATCH
+"""Mentions above which one call shows its progress; who links a stream in smaller pieces shows its own."""
 
 
 class Linker:
@@ -170,7 +174,8 @@ class Linker:
         places = list(places or map(place_of, listed, range(len(listed))))
         ready = [prepared(m, p, options.image_root, f) for m, p, f in zip(listed, places, found, strict=True)]
         links: list[Link] = []
-        with progress("linking", len(ready)) as advance:
+        bar = progress("linking", len(ready)) if len(ready) > WORTH_A_BAR else nullcontext(lambda done: None)
+        with bar as advance:
             for start in range(0, len(ready), BATCH):
                 rows = slice(start, start + BATCH)
                 links += self._linked(ready[rows], places[rows], found[rows], (options, sharing))
@@ -218,21 +223,27 @@ class Linker:
         for mention, place, one, seen in zip(mentions, places, found, states.has_image.tolist(), strict=True):
             if not seen:
                 sharing.note_unseen(mention, place, one, sees=self.sees)
-        links = []
         query = Query(self.sought(options.k), method=self.settings.method)
         second = SecondStage.of(self.bundle.model, table, self._entities) if self.bundle.model.second_stage else None
-        for row, answer in enumerate(answered(partial(self.index.search, states), query, second)):
-            mention = mentions[row]
-            own = options.given_candidates and mention.candidates
-            rows = self._own_candidates(mention) if own else answer.rows.tolist()
-            if second is None:
-                ranked = self._scored(states[row : row + 1], rows)
-            else:
-                scores = second.scores(row, np.array(rows, dtype=np.int64)) if own else answer.scores
-                ranked = self._rescored(rows, scores.tolist())
-            judgement = judged(ranked, None if own else self.calibration)
+        answers = list(answered(partial(self.index.search, states), query, second))
+        own = [bool(options.given_candidates and mention.candidates) for mention in mentions]
+        rows = [
+            own_candidates(self.graph, mention) if by_own else answer.rows.tolist()
+            for mention, by_own, answer in zip(mentions, own, answers, strict=True)
+        ]
+        if second is None:
+            ranked = by_parts(self.index, self.graph, states, rows)
+        else:
+            scores = [
+                second.scores(row, np.array(rows[row], dtype=np.int64)) if own[row] else answer.scores
+                for row, answer in enumerate(answers)
+            ]
+            ranked = [by_scores(self.graph, *both) for both in zip(rows, scores, strict=True)]
+        links = []
+        for row, (mention, answer) in enumerate(zip(mentions, answers, strict=True)):
+            judgement = judged(ranked[row], None if own[row] else self.calibration)
             link = self._link(mention, judgement, found[row], options.k)
-            links.append(link if own else replace(link, certificate=answer.certificate))
+            links.append(link if own[row] else replace(link, certificate=answer.certificate))
         return links
 
     @cached_property
@@ -242,27 +253,6 @@ class Linker:
     def _encoded(self) -> State:
         with progress("encoding entities", len(self._entities)) as advance:
             return encoded_alike(Encoding.entities(self.bundle.model), self._entities, advance=advance)
-
-    def _rescored(self, rows: list[int], scores: list[float]) -> list[Candidate]:
-        """The entities in ``rows`` by the second stage's scores, best first; ties go to the lower row."""
-        order = sorted(zip(rows, scores, strict=True), key=lambda pair: (-pair[1], pair[0]))
-        entities = [(self.graph[row], score) for row, score in order]
-        return [Candidate(entity.id, entity.name, score, {"second stage": score}) for entity, score in entities]
-
-    def _own_candidates(self, mention: Mention) -> list[int]:
-        return [self.graph.row(entity_id) for entity_id in dict.fromkeys(mention.candidates) if entity_id in self.graph]
-
-    def _scored(self, mention: State, rows: list[int]) -> list[Candidate]:
-        """The entities in ``rows`` with their scores and parts, best first; ties go to the lower row."""
-        pairs = torch.zeros(len(rows), dtype=torch.long), torch.tensor(rows, dtype=torch.long)
-        added = self.index.contributions(mention, pairs).T.tolist()
-        names, entities = self.index.composition.names, [self.graph[row] for row in rows]
-        candidates = [
-            Candidate(entity.id, entity.name, sum(own), dict(zip(names, own, strict=True)))
-            for entity, own in zip(entities, added, strict=True)
-        ]
-        order = sorted(range(len(rows)), key=lambda i: (-candidates[i].score, rows[i]))
-        return [candidates[i] for i in order]
 
     def _link(self, mention: Mention, judgement: Judgement, findings: Findings, k: int) -> Link:
         first, second = (*judgement.candidates, None, None)[:2]
