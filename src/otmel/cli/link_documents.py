@@ -78,6 +78,8 @@ def link_documents(open_linker: Callable[[], Linker], asked: Asked) -> None:
 
     source = None if asked.documents == STANDARD else Source.of(asked.documents)
     linker = open_linker()
+    if linker.remark is not None:
+        note(f"note: {linker.remark}")
     found = None if asked.detect is None else detector(asked.detect, linker.graph)
     if found is not None and hasattr(found, "short"):
         note(f"{asked.detect}: {found}")
