@@ -16,15 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from otmel.data.documents import Document
-from otmel.data.documents import Span as Place
 from otmel.errors import ConfigurationError, MissingExtra
-from otmel.linking.detection import Detector, detector
-from otmel.linking.document_rows import AT_ONCE
-from otmel.linking.documents import DocumentLinker, SpanLink
-from otmel.linking.linker import Linker
-from otmel.linking.settings import LinkSettings
-from otmel.models.bundle import read_record
 
 try:
     from spacy.language import Language
@@ -32,6 +24,15 @@ try:
     from spacy.util import filter_spans, minibatch
 except ImportError:
     raise MissingExtra("spacy", "spacy", "the component for spaCy") from None
+
+from otmel.data.documents import Document
+from otmel.data.documents import Span as Place
+from otmel.linking.detection import Detector, detector
+from otmel.linking.document_rows import AT_ONCE
+from otmel.linking.documents import DocumentLinker, SpanLink
+from otmel.linking.linker import Linker
+from otmel.linking.settings import LinkSettings
+from otmel.models.bundle import read_record
 
 NIL = "NIL"
 """What spaCy's own entity linker writes where there is no entity."""
