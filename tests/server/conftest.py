@@ -17,7 +17,7 @@ from otmel.data.datasets import load_dataset
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.store import GraphStore
 from otmel.linking import Linker
-from otmel.server.run import server_of
+from otmel.server.run import Server, server_of
 from otmel.server.service import Service
 from otmel.server.settings import ServerSettings
 
@@ -30,6 +30,11 @@ class Running:
 
     url: str
     service: Service
+    server: Server
+
+    def stop(self) -> None:
+        """As a signal does."""
+        self.server.should_exit = True
 
     @property
     def port(self) -> int:
@@ -53,7 +58,7 @@ def running(service: Service) -> Iterator[Running]:
     thread.start()
     try:
         assert told.wait(60)
-        yield Running(place[0], service)
+        yield Running(place[0], service, server)
     finally:
         server.should_exit = True
         thread.join(60)

@@ -214,7 +214,7 @@ sys.exit(status)
 @pytest.fixture
 def child(tiny_run: Path, tiny_store: Path) -> Any:
     """``otmel serve`` in a process of its own: the process, and where it listens."""
-    words = ["serve", str(tiny_run), "--graph", str(tiny_store), "--port", "0", "--set", "drain_seconds=10"]
+    words = ["serve", str(tiny_run), "--graph", str(tiny_store), "--port", "0", "--set", "drain_seconds=30"]
     process = subprocess.Popen(
         [sys.executable, "-c", CHILD, *words],
         env={**os.environ, "HF_HUB_OFFLINE": "1", "OTMEL_TOKEN": "a-secret-that-must-not-be-logged"},
@@ -233,10 +233,10 @@ def child(tiny_run: Path, tiny_store: Path) -> Any:
 
 def test_sigterm_lets_requests_in_flight_end(child: tuple[subprocess.Popen[str], str]) -> None:
     process, url = child
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client, ThreadPoolExecutor(24) as pool:
-        body = {"mentions": [{"mention": f"Robert {n}"} for n in range(20)]}
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client, ThreadPoolExecutor(10) as pool:
+        body = {"mentions": [{"mention": f"Robert {n}"} for n in range(6)]}
         client.post("/v1/link", json={"mention": "a"}, headers={"x-request-id": "seen-in-the-log"})
-        futures = [pool.submit(client.post, "/v1/link/batch", json=body) for _ in range(24)]
+        futures = [pool.submit(client.post, "/v1/link/batch", json=body) for _ in range(10)]
         while not any(future.done() for future in futures):
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
@@ -246,7 +246,7 @@ def test_sigterm_lets_requests_in_flight_end(child: tuple[subprocess.Popen[str],
                 answers.append(future.result().status_code)
             except (httpx.ConnectError, httpx.ReadError, httpx.RemoteProtocolError):
                 continue  # not accepted any more: it had not been begun
-        out, log = process.communicate(timeout=30)
+        out, log = process.communicate(timeout=60)
     assert process.returncode == 0
     assert {200} <= set(answers) <= {200, 503}
     assert "OPENED []" in out
@@ -254,3 +254,18 @@ def test_sigterm_lets_requests_in_flight_end(child: tuple[subprocess.Popen[str],
     lines = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
     assert any(line.get("request_id") == "seen-in-the-log" and line["status"] == 200 for line in lines)
     assert "Traceback" not in log
+
+
+def test_what_waits_when_the_time_is_up_is_answered(start: Callable[..., Any]) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        with start(drain_seconds=0.3) as one:
+            held = Held(one)
+            with one.client() as client:
+                futures = [pool.submit(client.post, "/v1/link", json={"mention": "a"}) for _ in range(4)]
+                while counted(one, "otmel_queue_mentions") < 4:
+                    time.sleep(0.01)
+                threading.Timer(1.5, held.going.set).start()
+                one.stop()
+                answers = [future.result() for future in futures]
+        assert [answer.status_code for answer in answers] == [503] * 4
+        assert {answer.json()["error"]["code"] for answer in answers} == {"draining"}

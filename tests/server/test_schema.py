@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
+from hypothesis.strategies import SearchStrategy
+from schemathesis import GenerationMode
 from schemathesis import checks as known
 
 from .conftest import Running
@@ -28,27 +31,34 @@ CHECKS = known.CHECKS.get_by_names(
 )
 
 
-@pytest.fixture(scope="module")
-def described(server: Running) -> Any:
-    return schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+@pytest.mark.parametrize("mode", list(GenerationMode))
+def test_the_description_is_kept(server: Running, mode: GenerationMode) -> None:
+    schema = schemathesis.openapi.from_url(f"{server.url}/openapi.json")
+    asked = []
+    for result in schema.get_all_operations():
+        operation = result.ok()
+        asked.append(operation.label)
+        try:
+            strategy = operation.as_strategy(generation_mode=mode)
+            kept(strategy)
+        except Unsatisfiable:  # there is nothing that could be wrong with it
+            assert mode is GenerationMode.NEGATIVE
+    assert len(asked) >= 12
 
 
-schema = schemathesis.pytest.from_fixture("described")
+def kept(strategy: SearchStrategy[Any]) -> None:
+    """Ask, and look at each answer."""
 
+    @settings(max_examples=EXAMPLES, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
+    @given(case=strategy)
+    def asked(case: Any) -> None:
+        answer = case.call(timeout=120)
+        if answer.status_code == 503:
+            assert answer.headers["retry-after"]
+        else:
+            case.validate_response(answer, checks=CHECKS)
 
-@schema.parametrize()
-@settings(
-    max_examples=EXAMPLES,
-    deadline=None,
-    phases=[Phase.explicit, Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
-def test_the_description_is_kept(case: Any) -> None:
-    answer = case.call(timeout=60)
-    if answer.status_code != 503:
-        case.validate_response(answer, checks=CHECKS)
-    else:
-        assert answer.headers["retry-after"]
+    asked()
 
 
 def test_everything_is_described(server: Running) -> None:

@@ -71,6 +71,16 @@ class Batcher:
             self._changed.notify()
         self._thread.join()
 
+    def abandon(self) -> None:
+        """Take nothing more, and answer all that waits with 503."""
+        with self._changed:
+            self._stopped = True
+            given_up = [task for task in self._tasks if task.done.set_running_or_notify_cancel()]
+            self._tasks.clear()
+            self._changed.notify()
+        for task in given_up:
+            task.done.set_exception(unavailable("draining", "the service is stopping"))
+
     def submit(self, tasks: Sequence[Task]) -> None:
         """Put tasks in the queue, all or none. Raises ``ApiError``: there is no room (429), or it has ended (503)."""
         with self._changed:

@@ -65,7 +65,7 @@ async def entities(request: Request, named: Annotated[Named, Query()]) -> Respon
 
 
 @router.get(
-    "/v1/entities/{entity_id:path}/image",
+    "/v1/entities/{entity_id:id}/image",
     response_class=Response,
     responses={
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
@@ -85,7 +85,7 @@ async def image(request: Request, entity_id: EntityId, shown: Annotated[Shown, Q
     return Response(data, media_type="image/jpeg", headers=headers)
 
 
-@router.get("/v1/entities/{entity_id:path}", response_model=EntityAnswer, responses=failures(404, 422))
+@router.get("/v1/entities/{entity_id:id}", response_model=EntityAnswer, responses=failures(404, 422))
 async def entity(request: Request, entity_id: EntityId) -> Response:
     """Show an entity."""
     service, graph = service_of(request), service_of(request).served.graph
@@ -116,7 +116,7 @@ async def upsert(request: Request) -> Response:
 
 
 @router.delete(
-    "/v1/entities/{entity_id:path}",
+    "/v1/entities/{entity_id:id}",
     response_model=DeleteAnswer,
     responses=failures(401, 403, 422, 429),
     openapi_extra=dict(TOKEN),

@@ -7,7 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
@@ -16,7 +16,9 @@ from otmel.server.logs import log
 from otmel.server.protocol import limited
 from otmel.server.service import Service
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+GRACE_SECONDS: Final = 5
+"""What is being linked when the time is up may end within these."""
 
 
 class Server(uvicorn.Server):
@@ -33,6 +35,15 @@ class Server(uvicorn.Server):
             host, port = self.servers[0].sockets[0].getsockname()[:2]
             log.info("serving", host=host, port=port, graph=self._service.served.graph.snapshot)
             self._ready(host, port)
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        """Let what is in flight end; what still waits when the time is up is answered with 503."""
+        self._service.draining = True
+        late = asyncio.get_running_loop().call_later(
+            self._service.settings.drain_seconds, self._service.batcher.abandon
+        )
+        await super().shutdown(sockets)
+        late.cancel()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -69,7 +80,7 @@ def server_of(service: Service, ready: Callable[[str, int], object] = lambda hos
         server_header=False,
         backlog=2048,
         timeout_keep_alive=settings.keep_alive,
-        timeout_graceful_shutdown=int(max(settings.drain_seconds, 1)),
+        timeout_graceful_shutdown=int(settings.drain_seconds + GRACE_SECONDS),
     )
     return Server(config, service, ready)
 

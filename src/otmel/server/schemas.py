@@ -74,7 +74,7 @@ class UpsertRequest(Closed):
 class Given(BaseModel):
     """A record of an answer."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_serialization_defaults_required=True)
+    model_config = ConfigDict(extra="forbid")
 
 
 class Candidate(Given):
@@ -115,8 +115,6 @@ class LinkAnswer(Given):
 
 class ErrorBody(Given):
     """What is wrong."""
-
-    model_config = ConfigDict(json_schema_extra={"required": ["code", "message"]})
 
     code: str
     message: str
