@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import _measure
+from benchmarks._memory import peak_mib
 from benchmarks._tiny_run import tiny_run
 from otmel.cli.link_documents import Asked, link_documents
 from otmel.data.datasets import load_dataset
@@ -22,11 +23,13 @@ from otmel.data.records import Mention
 from otmel.data.world import WorldSettings, write_world
 from otmel.encoders.settings import TowerSettings
 from otmel.linking import Linker
+from otmel.linking.detection import DictionaryDetector
 
 TOGETHER = 3
 """Mentions of a document."""
 ONE_IN = 1_000
 """Documents of which one is corrupt."""
+SYLLABLES = ("ka", "lo", "mi", "ren", "sta", "vor", "el", "ba", "dun", "quin", "tor", "ash")
 WORLD, RUN, DOCUMENTS, ANSWERS = "world", "run", "documents.jsonl", "answers.jsonl"
 
 
@@ -62,14 +65,13 @@ def one_by_one(folder: str, threads: int, sample: int) -> dict[str, Any]:
     return {"seconds": timing.seconds(threads), "documents": len(rows)}
 
 
-def together(folder: str, threads: int, detect: str | None) -> dict[str, Any]:
+def together(folder: str, threads: int) -> dict[str, Any]:
     """All documents as the command links them, once the linker is there."""
     place = Path(folder)
     with _measure.threads(threads):
         linker, out = _linker(place), place / ANSWERS
-        source = place / DOCUMENTS if detect is None else _bare(place)
         linker.link(_mentions(place, 1)[0])
-        asked = Asked(place / RUN, source, out, place / WORLD / "mention_image", detect, 5)
+        asked = Asked(place / RUN, place / DOCUMENTS, out, place / WORLD / "mention_image", None, 5)
         seconds = _measure.once(lambda: link_documents(lambda: linker, asked)).seconds(threads)
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     mentions = sum(len(line.get("links", ())) for line in lines)
@@ -78,6 +80,27 @@ def together(folder: str, threads: int, detect: str | None) -> dict[str, Any]:
         "lines": len(lines),
         "mentions": mentions,
         "bad": sum("error" in line for line in lines),
+    }
+
+
+def dictionary(names: int) -> dict[str, Any]:
+    """Make a dictionary of made-up names, and read a text in which every tenth word begins one."""
+    drawn = random.Random(0)
+
+    def word() -> str:
+        return "".join(drawn.choice(SYLLABLES) for _ in range(drawn.randint(2, 4))).capitalize()
+
+    known = [f"{word()} {word()}" for _ in range(names)]
+    text = " ".join(drawn.choice(known) if n % 10 == 0 else word().lower() for n in range(100_000))
+    before, made, found = peak_mib(), [], []
+    making = _measure.once(lambda: made.append(DictionaryDetector.of_names(known)))
+    reading = _measure.once(lambda: found.extend(made[0].detect(text)))
+    return {
+        "making": making.seconds(1),
+        "reading": reading.seconds(1),
+        "found": len(found),
+        "megabytes": len(text) / 1e6,
+        "before_mib": before,
     }
 
 
@@ -154,16 +177,3 @@ def _mentions(place: Path, count: int) -> list[list[Mention]]:
             if len(found) == count:
                 break
     return found
-
-
-def _bare(place: Path) -> Path:
-    """The same documents without their mentions."""
-    bare, lines = place / "bare.jsonl", []
-    for line in (place / DOCUMENTS).read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-            lines.append(json.dumps({key: value for key, value in row.items() if key != "mentions"}))
-        except ValueError:
-            lines.append(line)
-    bare.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return bare

@@ -56,6 +56,8 @@ EXTENTS = {
     "quick": (Case("the encoder of otmel pretrain", SMALL, 300, 60, 60, interrupt=True),),
     "tiny": (Case("a tiny encoder", TowerSettings(width=16, vision_layers=1, text_layers=1), 20, 4, 8),),
 }
+NAMES = {"full": 1_000_000, "quick": 100_000, "tiny": 500}
+"""Names of a dictionary that finds mentions."""
 
 
 def rows(options: Options) -> Iterator[Row]:
@@ -64,6 +66,7 @@ def rows(options: Options) -> Iterator[Row]:
     for case in EXTENTS[options.size]:
         with tempfile.TemporaryDirectory(prefix="otmel-documents-", dir=options.more.dir) as folder:
             yield from _case(case, {"folder": folder, "threads": count})
+    yield from _dictionary(NAMES[options.size])
 
 
 def _case(case: Case, place: dict[str, object]) -> Iterator[Row]:
@@ -75,7 +78,7 @@ def _case(case: Case, place: dict[str, object]) -> Iterator[Row]:
     yield Row(f"{title}, one mention at a time", base, "documents/s", 1.0, note)
     if plain["peak_mib"] is not None:
         yield Row(f"{title}, one mention at a time, most memory", plain["peak_mib"], "MiB")
-    done = child(MODULE, "together", {**place, "detect": None})
+    done = child(MODULE, "together", place)
     rate, note = done["lines"] / done["seconds"], f"{done['mentions']:,} mentions, answers written to a file"
     yield Row(f"{title}, otmel link --documents", rate, "documents/s", rate / base, note)
     yield Row(f"{title}, otmel link --documents, mentions", done["mentions"] / done["seconds"], "mentions/s")
@@ -83,13 +86,19 @@ def _case(case: Case, place: dict[str, object]) -> Iterator[Row]:
         yield Row(f"{title}, otmel link --documents, most memory", done["peak_mib"], "MiB")
     note = f"{written['corrupt']:,} are corrupt"
     yield Row(f"{title}, corrupt ones named in the output", done["bad"], "documents", None, note)
-    found = child(MODULE, "together", {**place, "detect": "dictionary"})
-    rate, note = found["lines"] / found["seconds"], f"{found['mentions']:,} mentions found by the graph's names"
-    yield Row(f"{title}, --detect dictionary", rate, "documents/s", None, note)
     if case.interrupt:
         stopped = child(MODULE, "interrupted", place)
         note = f"Ctrl-C after {stopped['kept']:,} lines: exit status {stopped['status']}"
         yield Row(f"{title}, interrupted and finished, bytes that differ", stopped["differ"], "bytes", None, note)
+
+
+def _dictionary(names: int) -> Iterator[Row]:
+    done = child(MODULE, "dictionary", {"names": names})
+    title, note = f"a dictionary of {names:,} names", f"{done['found']:,} found in {done['megabytes']:.1f} MB"
+    yield Row(f"{title}, made", names / done["making"], "names/s")
+    yield Row(f"{title}, text read", done["megabytes"] / done["reading"], "MB/s", None, note)
+    if done["peak_mib"] is not None:
+        yield Row(f"{title}, memory", max(0.0, done["peak_mib"] - done["before_mib"]), "MiB")
 
 
 def _options(parser: argparse.ArgumentParser) -> None:

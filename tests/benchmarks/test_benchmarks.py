@@ -81,6 +81,6 @@ def test_latency(measured):
 @pytest.mark.usefixtures("without_processes")
 def test_documents(measured):
     record = measured("documents")
-    check(record, "documents", ["one mention at a time", "otmel link --documents", "--detect dictionary"])
+    check(record, "documents", ["one mention at a time", "otmel link --documents", "500 names, text read"])
     (named,) = [row for row in record["rows"] if "corrupt ones named" in row["name"]]
     assert (named["value"], named["note"]) == (1, "1 are corrupt")
