@@ -26,11 +26,14 @@ K = 5
 
 
 def prepare(folder: str, entities: int, mentions: int, width: int, layers: int, image: int) -> dict[str, Any]:
-    """Write a run, a graph and the mentions' requests."""
+    """Write a run, a graph with its index, and the mentions' requests."""
     from benchmarks._tiny_run import tiny_run
+    from otmel.data.graph import KnowledgeGraph
     from otmel.data.records import Entity
     from otmel.data.store import GraphStore
     from otmel.encoders.settings import TowerSettings
+    from otmel.index.build import build_index
+    from otmel.index.source import RunSource
 
     draw, place = random.Random(0), Path(folder)
     named = [f"{draw.choice(FIRST)} {draw.choice(LAST)}" for _ in range(entities)]
@@ -43,6 +46,7 @@ def prepare(folder: str, entities: int, mentions: int, width: int, layers: int, 
         width=width, text_layers=layers, vision_layers=layers, heads=2, image_size=image, patch_size=8
     )
     tiny_run(place / "run", sorted(set(named)), towers)
+    build_index(RunSource.load(place / "run", KnowledgeGraph.open(place / "graph")), place / "index")
     requests = []
     for number in range(mentions):
         name = draw.choice(named)
@@ -69,7 +73,7 @@ def library(folder: str, threads: int, seconds: float) -> dict[str, Any]:
 
     torch.set_num_threads(threads)
     place = Path(folder)
-    linker = Linker.load(place / "run", place / "graph")
+    linker = Linker.load(place / "run", place / "graph", place / "index")
     requests = json.loads((place / "requests.json").read_text())
     images = [base64.b64decode(one["image"]) if "image" in one else None for one in requests]
     mentions = [Mention(one["mention"], one["context"], image) for one, image in zip(requests, images, strict=True)]
@@ -92,7 +96,8 @@ def service(folder: str, threads: int, clients: Sequence[int], requests: int) ->
 
 @contextmanager
 def _serving(place: Path, threads: int) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    words = [sys.executable, "-m", "otmel", "serve", str(place / "run"), "--graph", str(place / "graph"), "--port", "0"]
+    words = [sys.executable, "-m", "otmel", "serve", str(place / "run"), "--port", "0"]
+    words += ["--graph", str(place / "graph"), "--index", str(place / "index")]
     with (place / "log").open("w") as log:
         process = subprocess.Popen([*words, "--threads", str(threads)], stderr=log, text=True)
     try:

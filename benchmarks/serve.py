@@ -49,7 +49,7 @@ class Extent:
 
 EXTENTS = {
     "full": Extent(10_000, 256, 10_000),
-    "quick": Extent(1_000, 64, 600),
+    "quick": Extent(300, 32, 300, width=64, layers=2, image=48),
     "tiny": Extent(12, 4, 12, (1, 3), 32, 1, 24),
 }
 

@@ -9,13 +9,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from otmel.server.schemas import (
-    BatchRequest,
-    ErrorAnswer,
-    ExplainRequest,
-    LinkRequest,
-    UpsertRequest,
-)
+from otmel.server.answers import ErrorAnswer
+from otmel.server.schemas import BatchRequest, ExplainRequest, LinkRequest, UpsertRequest
 
 REF: Final = "#/components/schemas/{model}"
 BODIES: Final[tuple[type[BaseModel], ...]] = (LinkRequest, BatchRequest, ExplainRequest, UpsertRequest)

@@ -104,7 +104,7 @@ class _Guarded:
     @property
     def route(self) -> str:
         """The path's pattern, not the path: there are few of them."""
-        return getattr(self.scope.get("route"), "path", "other")
+        return getattr(self.scope.get("route"), "path_format", "other")
 
     @property
     def said(self) -> MutableMapping[str, Any]:

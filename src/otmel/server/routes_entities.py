@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from otmel.server.answers import DeleteAnswer, EntityAnswer, EntityList, UpsertAnswer
 from otmel.server.asking import attended, note, reply, service_of
 from otmel.server.description import TOKEN, body_of, failures
 from otmel.server.editing import check_token, entities_of
@@ -17,13 +18,7 @@ from otmel.server.errors import unavailable
 from otmel.server.linked import line_of
 from otmel.server.pictures import tag_of, unknown
 from otmel.server.requests import read_values, validated
-from otmel.server.schemas import (
-    DeleteAnswer,
-    EntityAnswer,
-    EntityList,
-    UpsertAnswer,
-    UpsertRequest,
-)
+from otmel.server.schemas import UpsertRequest
 
 router = APIRouter(tags=["entities"])
 EntityId = Annotated[str, Path(min_length=1, max_length=1_000, description="id of an entity; / is written %2F")]

@@ -13,11 +13,12 @@ from starlette.responses import Response
 
 from otmel.errors import DataError
 from otmel.linking import Linker
+from otmel.server.answers import BatchAnswer, ExplainAnswer, LinkAnswer
 from otmel.server.asking import attended, note, reply, service_of
 from otmel.server.description import body_of, failures
 from otmel.server.errors import ApiError, invalid, too_large
 from otmel.server.requests import Asked, asked, checked_image, read_values, validated
-from otmel.server.schemas import BatchAnswer, BatchRequest, ExplainAnswer, ExplainRequest, LinkAnswer, LinkRequest
+from otmel.server.schemas import BatchRequest, ExplainRequest, LinkRequest
 from otmel.server.service import Service
 from otmel.server.settings import ServerSettings
 

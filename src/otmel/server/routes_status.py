@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from otmel.server.answers import HealthAnswer, InfoAnswer, ReadyAnswer
 from otmel.server.asking import reply, service_of
 from otmel.server.description import failures
 from otmel.server.errors import unavailable
-from otmel.server.schemas import HealthAnswer, InfoAnswer, ReadyAnswer
 
 router = APIRouter(tags=["service"])
 
