@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import json
+import os
 import random
 import re
 import subprocess
@@ -79,18 +80,25 @@ def library(folder: str, threads: int, seconds: float) -> dict[str, Any]:
     mentions = [Mention(one["mention"], one["context"], image) for one, image in zip(requests, images, strict=True)]
     answers = [[(one.id, one.score) for one in linker.link(mention, K)[0].candidates] for mention in mentions]
     (place / "answers.json").write_text(json.dumps(answers))
-    count, began = 0, time.perf_counter()
+    count, began, used = 0, time.perf_counter(), time.process_time()
     while time.perf_counter() - began < seconds:
         linker.link(mentions[count % len(mentions)], K)
         count += 1
-    return {"rate": count / (time.perf_counter() - began)}
+    return {
+        "rate": count / (time.perf_counter() - began),
+        "cpu": 1e3 * (time.process_time() - used) / count,
+    }
 
 
 def service(folder: str, threads: int, clients: Sequence[int], requests: int) -> dict[str, Any]:
     """Start the service, load it, and look at its memory."""
     with _serving(Path(folder), threads) as (process, port):
         ready = _memory(process.pid)
-        loads = [asyncio.run(_Load(Path(folder), port).run(count, requests)) for count in clients]
+        loads = []
+        for count in clients:
+            used = _processor_seconds(process.pid)
+            one = asyncio.run(_Load(Path(folder), port).run(count, requests))
+            loads.append({**one, "cpu": 1e3 * (_processor_seconds(process.pid) - used) / one["answered"]})
         return {"loads": loads, "ready_mib": ready, "most_mib": _memory(process.pid)}
 
 
@@ -111,6 +119,15 @@ def _serving(place: Path, threads: int) -> Iterator[tuple[subprocess.Popen[str],
         process.terminate()
         if (status := process.wait(60)) != 0:
             raise OtmelError(f"the service ended with {status}: {(place / 'log').read_text()[-2000:]}")
+
+
+def _processor_seconds(process: int) -> float:
+    """Processor time that a process has used; NaN where the system does not say."""
+    path = Path(f"/proc/{process}/stat")
+    if not path.exists():
+        return float("nan")
+    fields = path.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _memory(process: int) -> float:

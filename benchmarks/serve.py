@@ -65,18 +65,22 @@ def rows(options: Options) -> Iterator[Row]:
         base = child(MODULE, "library", {"folder": folder, "threads": threads, "seconds": 5.0})
         note = f"{threads} thread{'s' * (threads > 1)}, {extent.entities:,} entities, one mention after the other"
         yield Row("library", base["rate"], "mentions/s", 1.0, note)
+        yield Row(
+            "library, processor time", base["cpu"], "ms/mention", 1.0, "tells more than the rate on a busy machine"
+        )
         load = {"folder": folder, "threads": threads, "clients": extent.clients, "requests": extent.requests}
         found = child(MODULE, "service", load)
         for clients, one in zip(extent.clients, found["loads"], strict=True):
-            yield from _load(clients, one, base["rate"])
+            yield from _load(clients, one, base)
         yield Row("service, memory when ready", found["ready_mib"], "MiB")
         yield Row("service, most memory", found["most_mib"], "MiB", None, "after all loads")
 
 
-def _load(clients: int, one: dict[str, float], base: float) -> Iterator[Row]:
+def _load(clients: int, one: dict[str, float], base: dict[str, float]) -> Iterator[Row]:
     called = f"{clients} client" + ("" if clients == 1 else "s")
     note = f"{one['answered']:,.0f} answered, {one['refused']:,.0f} times told to come again"
-    yield Row(f"{called}, rate", one["rate"], "mentions/s", one["rate"] / base, note)
+    yield Row(f"{called}, rate", one["rate"], "mentions/s", one["rate"] / base["rate"], note)
+    yield Row(f"{called}, processor time", one["cpu"], "ms/mention", base["cpu"] / one["cpu"])
     yield Row(f"{called}, median", one["p50"], "ms")
     yield Row(f"{called}, 99th percentile", one["p99"], "ms")
     yield Row(f"{called}, wrong answers", one["wrong"], "answers", None, "compared with the library's")

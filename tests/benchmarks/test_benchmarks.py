@@ -84,3 +84,9 @@ def test_documents(measured):
     check(record, "documents", ["one mention at a time", "otmel link --documents", "500 names, text read"])
     (named,) = [row for row in record["rows"] if "corrupt ones named" in row["name"]]
     assert (named["value"], named["note"]) == (1, "1 are corrupt")
+
+
+def test_serve(measured):
+    record = measured("serve")
+    check(record, "serve", ["library", "1 client, rate", "3 clients, 99th percentile", "most memory"])
+    assert [row["value"] for row in record["rows"] if "wrong" in row["name"]] == [0, 0]
