@@ -225,6 +225,8 @@ def test_a_body_that_says_it_is_too_large_is_not_read(server: Running) -> None:
     with socket.create_connection(("127.0.0.1", server.port)) as line:
         line.sendall(head + b"{")
         answer = line.recv(65536)
+        while b"request_id" not in answer and (more := line.recv(65536)):  # the body may come after the headers
+            answer += more
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"104,857,600 bytes" in answer
 
