@@ -18,9 +18,19 @@ _SHARED: Final[list[Any]] = [
 ]
 
 
+class _ErrorStream:
+    """The error stream of the moment: whoever exchanges ``sys.stderr`` and closes it later breaks no message."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def start_logs(stream: TextIO | None = None) -> None:
     """Write the service's and uvicorn's messages to ``stream`` (the error stream by default), from ``INFO`` up."""
-    target = stream or sys.stderr
+    target: Any = stream or _ErrorStream()
     structlog.configure(
         processors=[*_SHARED, structlog.processors.JSONRenderer(sort_keys=False)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
