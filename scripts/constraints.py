@@ -16,7 +16,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 TARGET = Path(__file__).parents[1] / "constraints.txt"
-EXTRAS = ("dev", "minilm", "fast", "cuda", "candidates", "serve", "client", "spacy", "docs")
+EXTRAS = ("dev", "minilm", "fast", "cuda", "candidates", "serve", "client", "spacy", "docs", "cluster")
 OLDEST_PYTHON = "3.10"
 ONLY_SOME_BUILDS = re.compile(r"nvidia-|cuda-")
 LINUX_ONLY = ("triton",)

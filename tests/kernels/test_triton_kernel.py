@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import subprocess
@@ -73,9 +72,10 @@ ON_A_GPU = ("PAPER", "RELEASED", "default", "unbalanced", "max", "mean, LayerNor
 
 @pytest.mark.gpu
 @on_a_gpu
+@pytest.mark.parametrize("width", [20, 96, 200])
 @pytest.mark.parametrize("preset", ON_A_GPU)
-def test_agrees_on_a_gpu(preset, make_case):
-    for width, length in itertools.product((20, 96, 200), (1, 7, 16, 40, 50, 77, 128)):
+def test_agrees_on_a_gpu(preset, width, make_case):
+    for length in (1, 7, 16, 40, 50, 77, 128):
         case = make_case(preset, width, length)
         truth, packed = case.plain(torch.float64), case.packed
         own = ((case.plain(torch.float32).double() - truth).abs() / case.largest()).max()
