@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from benchmarks._measure import Timing, once
@@ -81,7 +80,7 @@ def _contest(run: Path, data: Path | None, split: str) -> Contest:
         raise OtmelError("the run does not say where its data are", where=str(run), cure="name them: --data DATA")
     dataset = load_dataset(root)
     mentions, model = dataset.split(split), bundle.model
-    device, names = torch.device("cpu"), bundle.vectorizer
+    device, names = model.device, bundle.vectorizer
     entity = encoded(model.encode_entities, entity_table(dataset.graph, bundle.processor, names), device=device)
     mention = encoded(model.encode_mentions, mention_table(mentions, bundle.processor, names), device=device)
     return Contest(model, mention, entity, gold_rows(mentions, dataset.graph))

@@ -172,7 +172,7 @@ def gemel_run(tiny_run: Path, tiny_dataset_folder: Path, tmp_path_factory: pytes
     )
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        encoder = wrapped(small_causal(tiny.model.encoder, tiny.processor))
+        encoder = wrapped(small_causal(tiny.model.encoder.cpu(), tiny.processor))
         model = new_model(settings.model, encoder=encoder)
     record = {**tiny.record, "settings": settings.model_dump(mode="json"), "dataset_root": str(tiny_dataset_folder)}
     folder = tmp_path_factory.mktemp("runs") / "gemel"

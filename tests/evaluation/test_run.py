@@ -31,7 +31,7 @@ def evaluated(tiny_run, data):
 def test_ranks_are_those_of_scoring_every_pair(tiny_run, data, evaluated):
     bundle, mentions = Bundle.load(tiny_run), data.split("test")
     sides = (
-        table.side(torch.arange(len(table)))
+        table.side(torch.arange(len(table))).to(bundle.model.device)
         for table in (
             mention_table(mentions, bundle.processor, bundle.vectorizer),
             entity_table(data.graph, bundle.processor, bundle.vectorizer),

@@ -61,7 +61,8 @@ def test_what_says_the_same_has_the_same_state(together):
 
 def test_it_is_the_models_state(source, table, together):
     with torch.no_grad():
-        plain = source.bundle.model.encode_entities(table.side(torch.arange(COUNT)))
+        model = source.bundle.model
+        plain = model.encode_entities(table.side(torch.arange(COUNT)).to(model.device)).to("cpu")
     assert torch.equal(plain.has_image, together.has_image)
     for part, vectors in plain.dense.items():
         torch.testing.assert_close(together.dense[part], vectors, atol=2e-5, rtol=1e-4)

@@ -17,6 +17,7 @@ from otmel.linking import Explanation, Linker
 from otmel.linking.explanation import Part, Term
 from otmel.linking.plans import Axis, TokenPlan
 from otmel.models.bundle import Bundle
+from otmel.models.device import placed
 from otmel.models.registry import new_model
 from otmel.training.settings import preset
 
@@ -42,7 +43,7 @@ def linker_of(tiny_run: Path, tiny: Dataset) -> Callable[[str], Linker]:
             settings = preset("default", variant).model.model_copy(update={"hidden": 16})
             with torch.random.fork_rng():
                 torch.manual_seed(1)
-                model = new_model(settings, encoder=bundle.model.encoder).eval()
+                model = placed(new_model(settings, encoder=bundle.model.encoder).eval())
             made[variant] = Linker(Bundle(model, bundle.processor, bundle.vectorizer, bundle.record), tiny.graph)
         return made[variant]
 

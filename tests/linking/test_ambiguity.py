@@ -52,8 +52,9 @@ def test_where_one_name_is_all_there_is_the_rules_say_what_it_is_worth(bundle, c
     model, processor = bundle.model, bundle.processor
     entities = [Entity(f"Q{row}", "Anna Bell", attributes=f"Country: {'ABCDE'[row]}") for row in range(copies)]
     with torch.no_grad():
-        mention = model.encode_mentions(Side(processor.mentions(result.mentions)))
-        scores = model.score(mention, model.encode_entities(Side(processor.entities(entities)))).total
+        mention = model.encode_mentions(Side(processor.mentions(result.mentions)).to(model.device))
+        entity = model.encode_entities(Side(processor.entities(entities)).to(model.device))
+        scores = model.score(mention, entity).total.cpu()
     chosen = scores.argmax(1) == torch.arange(copies)
     assert hits["first stage"] == pytest.approx(float(chosen.float().mean()))
 

@@ -43,11 +43,12 @@ def test_only_names_of_the_graph_are_written_each_once_and_in_order(bundle, data
 @pytest.mark.parametrize("beams", [10, 25])
 def test_with_a_beam_for_every_name_it_is_brute_force(bundle, dataset, mentions, beams):
     model, processor = bundle.model, bundle.processor
-    entities = Side(processor.entities(list(dataset.graph)))
+    entities = Side(processor.entities(list(dataset.graph))).to(model.device)
     for mention, names in zip(mentions, generate_links(bundle, dataset.graph, mentions, beams), strict=True):
-        pairs = torch.zeros(12, dtype=torch.long), torch.arange(12)
+        columns = torch.arange(12, device=model.device)
         with torch.no_grad():
-            scores = model.rescore(Side(processor.mentions([mention])), entities, pairs)
+            one = Side(processor.mentions([mention])).to(model.device)
+            scores = model.rescore(one, entities, (torch.zeros_like(columns), columns)).cpu()
         expected = scores[[one.rows[0] for one in names]]
         torch.testing.assert_close(torch.tensor([one.score for one in names]), expected, atol=1e-5, rtol=1e-5)
         assert len(names) == 10

@@ -54,13 +54,12 @@ def test_the_best_are_those_of_scoring_every_pair(
     linker, mentions = linker_of(variant), list(tiny.split("dev"))
     bundle, graph = linker.bundle, tiny.graph
     with torch.no_grad():
-        entities = bundle.model.encode_entities(
-            Side(linker.processor.entities(list(graph)), entity_names(bundle.vectorizer, list(graph)))
+        sides = (
+            Side(linker.processor.mentions(mentions), mention_names(bundle.vectorizer, mentions)),
+            Side(linker.processor.entities(list(graph)), entity_names(bundle.vectorizer, list(graph))),
         )
-        states = bundle.model.encode_mentions(
-            Side(linker.processor.mentions(mentions), mention_names(bundle.vectorizer, mentions))
-        )
-        scores = bundle.model.score(states, entities).total
+        model, (sent, received) = bundle.model, (side.to(bundle.model.device) for side in sides)
+        scores = model.score(model.encode_mentions(sent), model.encode_entities(received)).total.cpu()
     for link, row in zip(linker.link(mentions, k=4), scores, strict=True):
         values, best = row.topk(4)
         assert [candidate.id for candidate in link.candidates] == [graph[i].id for i in best.tolist()]

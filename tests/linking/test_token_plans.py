@@ -53,7 +53,7 @@ def projected(linker: Linker, plan: TokenPlan, tokens: dict[tuple[str, str], tor
     assert isinstance(correlation, Correlation)
     sides = [tokens[axis.owner, axis.modality] for axis in (plan.rows, plan.columns)]
     pair = correlation.query(sides[0]), correlation.key(sides[1])
-    return [side.detach().double().numpy() for side in pair]
+    return [side.detach().double().cpu().numpy() for side in pair]
 
 
 @torch.no_grad()
@@ -66,7 +66,7 @@ def tokens_of(linker: Linker, dataset: Dataset) -> dict[tuple[str, str], torch.T
     }
     tokens = {}
     for owner, batch in batches.items():
-        views = model.projected(model.views(Side(batch)))
+        views = model.projected(model.views(Side(batch).to(model.device)))
         for modality, elements in (("text", views.text), ("image", views.image)):
             tokens[owner, modality] = elements.tokens[0][elements.mask[0]]
     return tokens

@@ -44,8 +44,9 @@ def scores(bundle: Bundle, data) -> torch.Tensor:
     assert bundle.processor is not None
     mentions = mention_table(data.split("test"), bundle.processor, bundle.vectorizer)
     entities = entity_table(data.graph, bundle.processor, bundle.vectorizer)
-    state = bundle.model.encode_mentions(mentions.side(torch.arange(len(mentions))))
-    return bundle.model.score(state, bundle.model.encode_entities(entities.side(torch.arange(len(entities))))).total
+    model = bundle.model
+    sides = (table.side(torch.arange(len(table))).to(model.device) for table in (mentions, entities))
+    return model.score(model.encode_mentions(next(sides)), model.encode_entities(next(sides))).total.cpu()
 
 
 def test_it_comes_back_to_the_same_bits(bundle, run, data):

@@ -66,7 +66,7 @@ def test_two_steps_save_reload_and_link(checkpoint, tmp_path, record_property):
     bundle = Bundle(model, processor, vectorizer, {"settings": settings.model_dump(mode="json"), "data": {}})
     fit(bundle, material, settings, tmp_path / "run", say=lambda line: None)
 
-    collated = Collator(rows, entities, gold, nothing)([0, 1, 2, 3])["batch"]
+    collated = Collator(rows, entities, gold, nothing)([0, 1, 2, 3])["batch"].to(bundle.model.device)
     with torch.no_grad():
         before = bundle.model(collated.mentions, collated.entities)[0].total
         again = Bundle.load(tmp_path / "run")

@@ -64,12 +64,14 @@ def _scores(bundle: Bundle, dataset) -> torch.Tensor:
     """Of every test mention with every entity, and of the second stage where there is one."""
     assert bundle.processor is not None
     model, rows = bundle.model.eval(), torch.arange(len(dataset.graph))
-    mentions = mention_table(dataset.split("test"), bundle.processor, bundle.vectorizer).side(torch.arange(8))
-    entities = entity_table(dataset.graph, bundle.processor, bundle.vectorizer).side(rows)
+    mentions = (
+        mention_table(dataset.split("test"), bundle.processor, bundle.vectorizer).side(torch.arange(8)).to(model.device)
+    )
+    entities = entity_table(dataset.graph, bundle.processor, bundle.vectorizer).side(rows).to(model.device)
     scores = model.score(model.encode_mentions(mentions), model.encode_entities(entities)).total.flatten()
     if not model.second_stage:
         return scores
-    pairs = torch.zeros(len(rows), dtype=torch.long), rows
+    pairs = torch.zeros_like(rows).to(model.device), rows.to(model.device)
     return torch.cat([scores, model.rescore(mentions, entities, pairs).to(scores.dtype)])
 
 

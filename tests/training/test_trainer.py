@@ -29,7 +29,8 @@ def log(out) -> list[dict]:
 def loss_of(bundle: Bundle, material) -> float:
     collate = Collator(material.train, material.entities, material.train_gold, material.negatives)
     with torch.no_grad():
-        return total_loss(bundle.model.eval(), collate(range(34))["batch"]).total.item()
+        batch = collate(range(34))["batch"].to(bundle.model.device)
+        return total_loss(bundle.model.eval(), batch).total.item()
 
 
 def test_the_loss_falls_and_the_log_says_so(uninterrupted, train_small, with_batch, tmp_path):

@@ -16,6 +16,7 @@ from otmel.errors import CheckpointError
 from otmel.inputs import InputProcessor
 from otmel.inputs.pretrained import quiet
 from otmel.models.config import LinkerConfig
+from otmel.models.device import placed
 from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer
 from otmel.models.registry import model_class
@@ -56,7 +57,7 @@ class Bundle:
 
     @classmethod
     def load(cls, folder: str | Path) -> Bundle:
-        """Read what ``save`` wrote.
+        """Read what ``save`` wrote; the model computes where ``otmel.models.device`` says.
 
         Raises:
             CheckpointError: a file is missing, broken or does not belong to the others.
@@ -119,7 +120,7 @@ def _model(folder: Path) -> LinkerModel:
             where=str(folder),
             cure="both files must come from the same run",
         )
-    return own_memory(model).eval()
+    return placed(own_memory(model).eval())
 
 
 def _vectorizer(path: Path) -> NameVectorizer:

@@ -6,7 +6,6 @@ import shutil
 from pathlib import Path
 
 import torch
-from torch import nn
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 
 from otmel.data.dataset import Dataset
@@ -19,6 +18,7 @@ from otmel.index.index import EntityIndex
 from otmel.index.second_stage import SecondStage
 from otmel.inputs.pretrained import quiet
 from otmel.models.bundle import Bundle
+from otmel.models.device import placed
 from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer, names_of
 from otmel.models.registry import new_model
@@ -145,9 +145,7 @@ def validated_by_ranking(model: LinkerModel, material: Material) -> dict[str, fl
 def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> LinkerModel:
     if settings.training.freeze_encoder:
         encoder.requires_grad_(False)
-    model = new_model(settings.model, encoder=encoder)
-    nn.Module.to(model, "cuda" if torch.cuda.is_available() else "cpu")
-    return model
+    return placed(new_model(settings.model, encoder=encoder))
 
 
 def _steps_per_epoch(mentions: int, settings: RunSettings) -> int:

@@ -39,7 +39,7 @@ def dataset(tiny_dataset_folder):
 def ready(tiny_run, dataset):
     opened = Opened.of(tiny_run, dataset.graph)
     contest = Contest.of(opened.bundle, dataset, "dev")
-    return opened, contest, contest.encode(opened.bundle.model, torch.device("cpu"))
+    return opened, contest, contest.encode(opened.bundle.model, opened.bundle.model.device)
 
 
 @pytest.mark.parametrize("k", [2, 5, 20])
@@ -49,7 +49,7 @@ def test_the_reduced_ranking_is_that_of_the_graph_without_them(k, gone, ready, d
     kept = [entity for row, entity in enumerate(dataset.graph) if row not in gone]
     smaller = replace(dataset, graph=KnowledgeGraph(kept))
     other = Contest.of(opened.bundle, smaller, "dev")
-    expected = sampled(other, other.encode(opened.bundle.model, torch.device("cpu")), k, NONE)
+    expected = sampled(other, other.encode(opened.bundle.model, opened.bundle.model.device), k, NONE)
     found = sampled(contest, encoded, k, gone)
     assert found.reduced is not None
     np.testing.assert_allclose(found.reduced.scores, expected.whole.scores, rtol=1e-5, atol=1e-5)
@@ -61,7 +61,7 @@ def test_the_reduced_ranking_is_that_of_the_graph_without_them(k, gone, ready, d
 
 def test_the_whole_ranking_is_that_of_the_evaluation(ready, dataset):
     opened, contest, encoded = ready
-    evaluation = contest.run(opened.bundle.model, opened.system, torch.device("cpu"))
+    evaluation = contest.run(opened.bundle.model, opened.system, opened.bundle.model.device)
     whole = sampled(contest, encoded, 20, NONE).whole
     assert whole.scores.shape == (4, 20)
     for row, scores, right in zip(evaluation.mentions, whole.scores, whole.right, strict=True):
@@ -74,7 +74,7 @@ def test_mentions_without_a_stated_answer_are_left_out_and_nil_ones_are_nil(tiny
     mentions = (replace(test[0], answer=None), *test[1:3], replace(test[0], answer="Q999"), test[3])
     opened = Opened.of(tiny_run, dataset.graph)
     contest = Contest.of(opened.bundle, replace(dataset, splits={"test": mentions}), "test")
-    sample = sampled(contest, contest.encode(opened.bundle.model, torch.device("cpu")), 5, NONE)
+    sample = sampled(contest, contest.encode(opened.bundle.model, opened.bundle.model.device), 5, NONE)
     assert sample.whole.nil.tolist() == [False, False, True, True]
     assert not sample.whole.right[2:].any()
 

@@ -35,7 +35,7 @@ def bundle(gemel_run) -> Bundle:
 @pytest.fixture
 def model(bundle) -> Gemel:
     assert isinstance(bundle.model, Gemel)
-    return bundle.model.eval()
+    return bundle.model.cpu().eval()
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ def test_the_loss_is_the_mean_negative_likelihood_of_the_true_names(model, sides
 
 
 def test_with_a_frozen_encoder_mapper_and_prompt_learn_the_names(bundle, gemel_run, sides):
-    model = Bundle.load(gemel_run).model
+    model = Bundle.load(gemel_run).model.cpu()
     assert isinstance(model, Gemel)
     model.encoder.requires_grad_(False)
     model.train()
