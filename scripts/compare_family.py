@@ -2,6 +2,7 @@
 
     python scripts/compare_family.py --out family.json --seeds 8          runs what is missing in the file
     python scripts/compare_family.py --out family.json --only 'added/*'   some points only
+    python scripts/compare_family.py --out family.json --jobs 8           eight runs at a time, one thread each
 
 Every point is trained and tested on the same worlds (240 entities, 1,400 training, 200 validation and 500 test mentions
 of each seed). A run that is interrupted goes on where it stopped; a file of another protocol is refused.
@@ -12,9 +13,12 @@ from __future__ import annotations
 import argparse
 import fnmatch
 import json
+import multiprocessing
+import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +78,7 @@ def trained(model: LinkerModel, collate: Collator, protocol: Protocol) -> Linker
     optimizer = torch.optim.AdamW(model.parameters(), lr=protocol.rate, weight_decay=1e-4)
     total = protocol.epochs * (len(collate.gold) // protocol.batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min(1, (step + 1) / protocol.warmup) * (1 - step / total)
+        optimizer, lambda step: min(1, (step + 1) / protocol.warmup) * (1 - step / max(total, 1))
     )
     for rows in (rows for _ in range(protocol.epochs) for rows in batches(len(collate.gold), protocol.batch)):
         loss = total_loss(model, collate(rows.tolist())["batch"]).total  # pyright: ignore[reportArgumentType]
@@ -108,6 +112,21 @@ def run(settings: ModelSettings, seed: int, protocol: Protocol) -> dict[str, Any
     scores = {split: round(mrr(model, entities, tables[split], gold[split]), 4) for split in ("dev", "test")}
     learned = {key: value.item() for key, value in model.state_dict().items() if not value.dim()}
     return {**scores, "learned": learned, "cpu_seconds": round(time.process_time() - began, 1)}
+
+
+def run_all(missing: Iterable[tuple[str, str]], protocol: Protocol, jobs: int) -> Iterator[tuple[str, str, Any]]:
+    """Point, seed and result of every run, as they end; many at a time are processes of one thread each."""
+    models = points()
+    if jobs == 1:
+        yield from ((name, seed, run(models[name], int(seed), protocol)) for name, seed in missing)
+        return
+    os.environ["OMP_NUM_THREADS"] = "1"  # torch reads it when it is imported, in each new process
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        asked = {pool.submit(run, models[name], int(seed), protocol): (name, seed) for name, seed in missing}
+        try:
+            yield from ((*asked[done], done.result()) for done in as_completed(asked))
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def opened(path: Path, protocol: Protocol) -> dict[str, dict[str, Any]]:
@@ -160,6 +179,7 @@ def asked() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=8, help="how many paired seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--epochs", type=int, default=Protocol().epochs)
+    parser.add_argument("--jobs", type=int, default=1, help="runs at a time")
     parser.add_argument("--only", default="*", help="a pattern of points; baselines are always run")
     return parser.parse_args()
 
@@ -176,8 +196,8 @@ def main() -> None:
     seeds = [str(options.first + number) for number in range(options.seeds)]
     missing = [(name, seed) for seed in seeds for name in wanted if seed not in runs.get(name, {})]
     with progress("training", len(missing)) as advance:
-        for name, seed in missing:
-            runs.setdefault(name, {})[seed] = run(models[name], int(seed), protocol)
+        for name, seed, result in run_all(missing, protocol, options.jobs):
+            runs.setdefault(name, {})[seed] = result
             save(options.out, protocol, runs)
             advance()
     sys.stdout.write(table(runs) + "\n")

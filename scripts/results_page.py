@@ -5,7 +5,8 @@
     python scripts/results_page.py                                 write the page
     python scripts/results_page.py --check                         fail when the page is out of date
 
-``otmel reproduce`` makes the JSON; nothing on the page is typed by hand but its introduction.
+``otmel reproduce`` makes the JSON, and ``scripts/compare_family.py`` that of the family of assignments; nothing on the
+page is typed by hand but its introduction.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any, TypeAlias
 
+from otmel.evaluation.grid import Grid
 from otmel.reproduction.report import FORMAT, markdown
 from otmel.reproduction.targets import TARGETS
 
@@ -40,9 +43,10 @@ what the paper's data would give.
 """
 
 
-def page(records: Records) -> str:
-    """The page, as Markdown."""
+def page(records: Records, further: str = "") -> str:
+    """The page, as Markdown; ``further`` is its last section."""
     listed = [f"- [{name}](#{name}): {record['title']}" for name, record in records.items()]
+    listed += ["- [family](#family): assignments beyond the two of the paper"] if further else []
     measured = {record["target"] for record in records.values()}
     absent = [name for name in TARGETS if name not in measured]
     parts = [HEADER, "\n".join(listed) or "Nothing has been reproduced yet."]
@@ -53,7 +57,41 @@ def page(records: Records) -> str:
         place = f", {record['place']}" if record["place"] else ""
         text = body[1].replace("```bash", f"{NOT_RUN}\n```bash")
         parts.append(f'<a id="{name}"></a>\n\n## {name}: {record["title"]}{place}\n{text}')
+    parts += [further] if further else []
     return "\n".join(part.rstrip() + "\n" for part in parts)
+
+
+FAMILIES: Mapping[str, str] = {
+    "token-track.json": "token track, test: 240 entities, 500 mentions a seed, all entities as candidates",
+    "congress.json": "congress, dev: 6,382 entities, 196 mentions, MiniLM's text tower, all entities as candidates",
+}
+"""Comparisons of the family of assignments, and what was measured in each."""
+OF_FAMILY = "Differences from messages/balanced (alone/…: from alone/balanced), 95% t intervals over seeds."
+
+
+def family(folder: Path = RESULTS / "family") -> str:
+    """The section on assignments beyond the paper's, in MRR points; nothing where none was compared."""
+    files = {folder / name: title for name, title in FAMILIES.items()}
+    held = {title: json.loads(path.read_text(encoding="utf-8")) for path, title in files.items() if path.is_file()}
+    if not held:
+        return ""
+    head = '<a id="family"></a>\n\n## family: assignments beyond the two of the paper\n\n'
+    said = "\nWhat each point is, and how to run it again: [Beyond the two assignments](family.md).\n"
+    return head + "\n".join(_compared(title, one).as_markdown() for title, one in held.items()) + said
+
+
+def _compared(title: str, held: Mapping[str, Any]) -> Grid:
+    """Means over all seeds of a point, best first; differences are paired over the seeds that both have."""
+    differences = {one["point"]: one for one in held["differences"]}
+    means = {point: fmean(run["test"] for run in runs.values()) for point, runs in held["runs"].items()}
+    rows = []
+    for point in sorted(means, key=lambda point: -means[point]):
+        one, against = differences.get(point), "–"
+        if one:
+            apart = "separated" if one["low"] > 0 or one["high"] < 0 else "not separated"
+            against = f"{one['difference']:+.1f} [{one['low']:+.1f}, {one['high']:+.1f}], {apart}"
+        rows.append((point, f"{means[point]:.1f}", against, str(len(held["runs"][point]))))
+    return Grid(title, ("point", "MRR %", "paired difference", "seeds"), tuple(rows), held.get("caption", OF_FAMILY))
 
 
 def read(folder: Path = RESULTS) -> Records:
@@ -92,7 +130,7 @@ def main(arguments: Sequence[str]) -> str | None:
         source = Path(given["--take"])
         if not take(source, suffix=f"@{given['--as']}" if "--as" in given else ""):
             return f"{source} holds no report: otmel reproduce writes OUT/TARGET/TARGET.json"
-    text = page(read())
+    text = page(read(), family())
     if "--check" in arguments:
         if not PAGE.exists() or PAGE.read_text(encoding="utf-8") != text:
             return "docs/results.md is out of date: run scripts/results_page.py and commit what it writes"

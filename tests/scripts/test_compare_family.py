@@ -62,3 +62,13 @@ def test_what_is_there_is_not_run_again(script, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["", "--out", str(path), "--only", "nothing"])
     with pytest.raises(ConfigurationError, match="no point"):
         script.main()
+
+
+def test_runs_in_several_processes_are_the_same_runs(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))  # the processes import it by its name
+    script = importlib.import_module("compare_family")
+    protocol = script.Protocol(epochs=0)
+    missing = [("alone/attention", "1")]
+    here, elsewhere = (list(script.run_all(missing, protocol, jobs)) for jobs in (1, 2))
+    assert here[0][:2] == elsewhere[0][:2] == missing[0]
+    assert here[0][2]["test"] == elsewhere[0][2]["test"]

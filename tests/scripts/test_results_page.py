@@ -68,3 +68,16 @@ def test_the_committed_page_is_up_to_date(script):
     if not script.read():
         pytest.skip("no results are committed")
     assert script.main(["--check"]) is None
+
+
+def test_comparisons_of_the_family_are_the_last_section_best_first(script, tmp_path):
+    assert script.family(tmp_path) == ""
+    runs = {"messages/balanced": {"0": {"test": 70.0}, "1": {"test": 72.0}}, "added/x": {"0": {"test": 75.0}}}
+    apart = {"point": "added/x", "difference": 4.0, "low": 1.0, "high": 7.0}
+    (tmp_path / "token-track.json").write_text(json.dumps({"runs": runs, "differences": [apart]}))
+    section = script.family(tmp_path)
+    rows = [line for line in section.splitlines() if line.startswith("| ")][1:]
+    assert rows == ["| added/x | 75.0 | +4.0 [+1.0, +7.0], separated | 1 |", "| messages/balanced | 71.0 | – | 2 |"]
+    text = script.page({"table2": record("table2")}, section)
+    assert text.index("## table2") < text.index("## family")
+    assert "- [family](#family)" in text
