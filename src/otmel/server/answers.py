@@ -155,6 +155,7 @@ class InfoAnswer(Given):
     entities: int
     sees_images: bool
     calibrated: bool
+    remark: str | None = Field(description="what is to be known of all links, such as a calibration on another graph")
     system: str
     limits: Limits
     image_urls: bool

@@ -57,6 +57,7 @@ function origin(info) {
     info.calibrated ? "calibrated" : "not calibrated",
     `model ${info.model.slice(0, 12)}`,
     `graph ${info.graph}`,
+    ...(info.remark ? [info.remark] : []),
   ].join(" · ");
 }
 
