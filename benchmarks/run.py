@@ -24,6 +24,8 @@ JOBS = {
     "graph": ("graph.py",),
     "latency": ("latency.py",),
     "documents": ("documents.py",),
+    "serve": ("serve.py",),
+    "encode": ("encode.py",),
 }
 """Name of the file of figures → script and options."""
 DISK = ("graph", "latency", "documents")

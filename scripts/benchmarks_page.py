@@ -56,6 +56,34 @@ ABOUT = {
         "One mention against a whole graph",
         "Warm, exact best ten, index on disk and memory-mapped. The baseline is the released style, extrapolated.",
     ),
+    "gpu": (
+        "Late terms on a GPU",
+        "All pairs of WikiMEL's test set, from memory to memory: entities come in float16, a segment at a time. The "
+        "baseline is the released style on one core of the same machine, extrapolated.",
+    ),
+    "encode": (
+        "Encoding with a published architecture",
+        "CLIP ViT-B/32 with random weights: what an entity and a mention cost before any search. The baseline is one "
+        "row at a time.",
+    ),
+    "documents": (
+        "Documents",
+        "`otmel link --documents`: documents of three mentions that share an image, one in a thousand corrupt. The "
+        "baseline is every mention by itself.",
+    ),
+    "serve": (
+        "The service under load",
+        "Server and clients are processes on loopback and share the machine; every answer is compared with the "
+        "library's. The baseline is the library, one mention after the other.",
+    ),
+    "caching": (
+        "One step of training with cached gradients",
+        "Peak memory and time of a step of contrastive training; the baseline is the plain whole batch.",
+    ),
+    "cluster": (
+        "A cluster against one process",
+        "A Ray cluster of two nodes on this machine against the local commands, with the same result byte for byte.",
+    ),
 }
 TRAINED = "Evaluation of a trained run through the index, against the plain evaluation that scores every pair."
 
@@ -97,7 +125,7 @@ TARGETS = (
     Target("latency", "1,000,000 entities, int8, exact, median", "value", "≤", 1000, "ms"),
     Target("latency", "1,000,000 entities, int8, exact, most memory beyond the map", "value", "≤", 2048, "MiB"),
 )
-PLAIN = ("released style", "plain torch", "POT", "bare table", "plain evaluation")
+PLAIN = ("released style", "plain torch", "POT", "bare table", "plain evaluation", "one at a time", "library")
 """Ways that are no work of ours; where one of them is slow, nobody is disappointed."""
 HEADER = """# Benchmarks
 
@@ -115,7 +143,9 @@ def page(records: Records) -> str:
     parts[-1] += "".join(f"\n{target.line(records)}" for target in TARGETS) + "\n"
     parts += ["## What disappoints\n", *([f"- {one}" for one in disappointments(records)] or ["- nothing"]), ""]
     for name, record in records.items():
-        title, about = ABOUT.get(name, (name.replace("trained-", "Trained: "), TRAINED))
+        base, _, elsewhere = name.partition("@")
+        title, about = ABOUT.get(base, (base.replace("trained-", "Trained: "), TRAINED))
+        title += f" ({elsewhere})" if elsewhere else ""
         parts += [f"## {title}\n", about + "\n", _machine(record) + "\n"]
         if name in DRAWINGS:
             parts.append(f"![{title}](benchmarks/{name}.svg)\n")
@@ -167,9 +197,13 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def read(folder: Path = RESULTS) -> Records:
-    """The figures by name: known ones first, in the page's order, then trained runs."""
+    """The figures by name: known ones in the page's order, then trained runs; ``encode@h100`` names a machine."""
     found = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in sorted(folder.glob("*.json"))}
-    order = [name for name in ABOUT if name in found] + [name for name in found if name.startswith("trained-")]
+    strange = [name for name in found if name.partition("@")[0] not in ABOUT and not name.startswith("trained-")]
+    if strange:
+        raise SystemExit(f"{strange[0]}.json: ABOUT does not say what it is about")
+    places = {name: place for place, name in enumerate(ABOUT)}
+    order = sorted(found, key=lambda name: (places.get(name.partition("@")[0], len(places)), name))
     return {name: found[name] for name in order}
 
 

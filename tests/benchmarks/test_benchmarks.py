@@ -90,3 +90,8 @@ def test_serve(measured):
     record = measured("serve")
     check(record, "serve", ["library", "1 client, rate", "3 clients, 99th percentile", "most memory"])
     assert [row["value"] for row in record["rows"] if "wrong" in row["name"]] == [0, 0]
+
+
+def test_encode(measured):
+    record = measured("encode")
+    check(record, "encode", ["entity, text, reading", "mention, text and image, encoding", "state in float32"])

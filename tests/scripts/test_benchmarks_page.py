@@ -58,9 +58,12 @@ def test_targets_and_disappointments(pages):
 
 def test_known_figures_come_in_the_pages_order(pages, tmp_path):
     page, _ = pages
-    for name in ("trained-a", "latency", "kernels", "unknown"):
+    for name in ("trained-a", "latency@h100", "latency", "kernels"):
         (tmp_path / f"{name}.json").write_text("{}", encoding="utf-8")
-    assert list(page.read(tmp_path)) == ["kernels", "latency", "trained-a"]
+    assert list(page.read(tmp_path)) == ["kernels", "latency", "latency@h100", "trained-a"]
+    (tmp_path / "unknown.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(SystemExit, match="unknown"):
+        page.read(tmp_path)
 
 
 def test_the_committed_page_is_up_to_date(pages):
