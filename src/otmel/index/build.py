@@ -17,11 +17,15 @@ from otmel.index.manifest import Made, Manifest, SegmentEntry
 from otmel.index.places import Places
 from otmel.index.pool import Note, matched, stored
 from otmel.index.source import RunSource
-from otmel.index.writer import Built, IndexSettings, Writer
+from otmel.index.writer import Built, Encoders, IndexSettings, Writer
 
 
 def build_index(
-    source: RunSource, folder: str | Path, settings: IndexSettings | None = None, note: Note = lambda message: None
+    source: RunSource,
+    folder: str | Path,
+    settings: IndexSettings | None = None,
+    note: Note = lambda message: None,
+    encoders: Encoders | None = None,
 ) -> Built:
     """Index a graph; go on with a build that was interrupted; replace an index of another model or graph.
 
@@ -32,6 +36,7 @@ def build_index(
         folder: where to write.
         settings: how.
         note: told what was found and is of no use.
+        encoders: who encodes; this process where there are none.
 
     Raises:
         StorageError: the disk refused, something else stands there, or another process is writing to it.
@@ -42,10 +47,12 @@ def build_index(
     made = Made.of(source.composition, source.model, source.inputs, settings.precision)
     with writing(places, settings, note):
         before = places.read_if_sound(note)
+        if encoders is not None:
+            encoders.take_up(places)
         if before is not None and before.made != made:
             note("the index there was made by another model or with other settings: building anew, replacing it then")
         kept = matched(stored(places, made, _all(places, before), note), places, source.graph)
-        return Writer(places, source, source.graph, settings, made).write(kept, before)
+        return Writer(places, source, source.graph, settings, made, encoders).write(kept, before)
 
 
 def _all(places: Places, manifest: Manifest | None) -> dict[str, SegmentEntry | None]:

@@ -65,7 +65,7 @@ def stored(places: Places, made: Made, entries: Mapping[str, SegmentEntry | None
     found = []
     for name, entry in sorted(entries.items()):
         try:
-            found.append(_sound(places, name, made, entry))
+            found.append(sound(places, name, made, entry))
         except (CheckpointError, OSError) as fault:
             note(f"segment {name} is of no use: {getattr(fault, 'problem', fault)}")
     return found
@@ -103,7 +103,12 @@ def worth_keeping(segments: Sequence[Stored]) -> list[Stored]:
     return [segment for segment in kept if segment.entry.name not in joined]
 
 
-def _sound(places: Places, name: str, made: Made, entry: SegmentEntry | None) -> Stored:
+def sound(places: Places, name: str, made: Made, entry: SegmentEntry | None = None, whole: bool = True) -> Stored:
+    """A segment on disk that holds what ``made`` says; its entries are of no row yet.
+
+    Raises:
+        CheckpointError: it is of something else, or damaged; of vectors and tokens, only the ends unless ``whole``.
+    """
     record = read_record(places.segment(name) / RECORD, SegmentRecord)
     if record.made != made:
         raise CheckpointError("it was made by another model, or with other settings")
@@ -111,7 +116,7 @@ def _sound(places: Places, name: str, made: Made, entry: SegmentEntry | None) ->
     faults: list[Fault] = []
     if entry is not None:
         faults += find_faults(places.segments, {f"{name}/{RECORD}": file_sum(entry.model_dump(), name)})
-    faults += check_files(places, name, record, whole=True)
+    faults += check_files(places, name, record, whole=whole)
     if faults:
         raise CheckpointError(str(faults[0]))
     nothing = np.full(record.entries, -1, dtype=np.int64)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from otmel.index.pool import Stored, entry_of, worth_keeping
 from otmel.index.source import Source
 from otmel.kernels import Precision
 from otmel.models.base import State
-from otmel.progress import progress
+from otmel.progress import Advance, progress
 from otmel.settings import Settings
 from otmel.storage import atomic_folder, atomic_path
 
@@ -65,6 +66,18 @@ class Built:
     changed: bool
 
 
+class Encoders(Protocol):
+    """Who encodes in the place of this process. Implementations: ``otmel.cluster.build.Everywhere``."""
+
+    def take_up(self, places: Places) -> None:
+        """Put what a killed writer has finished elsewhere among the segments."""
+        ...
+
+    def segments(self, writer: Writer, rows: NDArray[np.int64], number: int) -> list[Stored]:
+        """New segments of the entities in these rows, the first with the number that follows ``number``."""
+        ...
+
+
 @dataclass(frozen=True)
 class Writer:
     """Brings a folder, whose lock is held, to the state of a graph.
@@ -75,6 +88,7 @@ class Writer:
         graph: the entities.
         settings: how.
         made: what the entries depend on.
+        encoders: who encodes; this process where there are none.
     """
 
     places: Places
@@ -82,6 +96,7 @@ class Writer:
     graph: KnowledgeGraph
     settings: IndexSettings
     made: Made
+    encoders: Encoders | None = None
 
     def write(self, segments: Sequence[Stored], before: Manifest | None) -> Built:
         """Keep what is worth it of the segments on disk, encode the rest, and make it the index."""
@@ -92,7 +107,9 @@ class Writer:
             self._sweep(before, set())
             return Built(self.places.root, before, 0, len(self.graph), changed=False)
         self._sweep(before, set(names))
-        fresh = self._encoded(missing, before, names)
+        used = [*names, *(entry.name for entry in (before.segments if before else ()))]
+        number = max(map(int, used), default=0)
+        fresh = self.encoders.segments(self, missing, number) if self.encoders else self.encoded(missing, number)
         manifest = self._commit([*kept, *fresh], before)
         self._sweep(manifest, set())
         return Built(self.places.root, manifest, len(missing), len(self.graph) - len(missing), changed=True)
@@ -101,22 +118,25 @@ class Writer:
         same = before.made == self.made and before.graph == self.graph.snapshot
         return same and names == tuple(entry.name for entry in before.segments)
 
-    def _encoded(self, missing: NDArray[np.int64], before: Manifest | None, names: Sequence[str]) -> list[Stored]:
-        """New segments of the entities in these rows."""
+    def encoded(self, missing: NDArray[np.int64], number: int) -> list[Stored]:
+        """New segments of the entities in these rows, the first with the number that follows ``number``."""
         if not len(missing):
             return []
-        used = [*names, *(entry.name for entry in (before.segments if before else ()))]
-        number, fresh = max(map(int, used), default=0), []
-        gathered = Gathered(self.settings.most, room(self.settings.memory_limit, self.source.held(len(missing))))
         with progress("encoding entities", len(missing)) as advance:
-            for rows, state in self.source.states(torch.from_numpy(missing)):
-                gathered.add(rows, state)
-                advance(len(rows))
-                if gathered.full:
-                    number += 1
-                    fresh.append(self._segment(f"{number:06d}", *gathered.take()))
-            if len(gathered):
-                fresh.append(self._segment(f"{number + 1:06d}", *gathered.take()))
+            return self.segments(missing, number, advance)
+
+    def segments(self, missing: NDArray[np.int64], number: int, advance: Advance) -> list[Stored]:
+        """The same; ``advance`` is told how many entities are encoded."""
+        fresh = []
+        gathered = Gathered(self.settings.most, room(self.settings.memory_limit, self.source.held(len(missing))))
+        for rows, state in self.source.states(torch.from_numpy(missing)):
+            gathered.add(rows, state)
+            advance(len(rows))
+            if gathered.full:
+                number += 1
+                fresh.append(self._segment(f"{number:06d}", *gathered.take()))
+        if len(gathered):
+            fresh.append(self._segment(f"{number + 1:06d}", *gathered.take()))
         return fresh
 
     def _segment(self, name: str, rows: NDArray[np.int64], state: State) -> Stored:
