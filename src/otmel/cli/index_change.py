@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from otmel.cli.cluster_options import ClusterOptions
 from otmel.cli.console import Json, emit, note, resumable
 
 if TYPE_CHECKING:
+    from otmel.cluster.job import ClusterSettings, Summary
     from otmel.index.source import RunSource
-    from otmel.index.writer import Built
+    from otmel.index.writer import Built, IndexSettings
 
 GO_ON = "the finished segments stay: run the same command again to go on"
 
@@ -22,6 +24,7 @@ class Written:
     built: Built
     run: Path
     graph: Path
+    summary: Summary | None = None
 
     def as_json(self) -> dict[str, Any]:
         """What was done, and what the index is now."""
@@ -37,6 +40,7 @@ class Written:
             "graph": manifest.graph,
             "model": manifest.made.model,
             "precision": manifest.made.precision,
+            **({} if self.summary is None else {"cluster": self.summary.as_json()}),
         }
 
     def as_text(self) -> str:
@@ -47,6 +51,8 @@ class Written:
             f"  {built.encoded:,} entities encoded, {built.kept:,} were there already",
             f"  {len(manifest.segments):,} segments, {manifest.made.precision}, graph {manifest.graph}",
         ]
+        if self.summary is not None:
+            lines += self.summary.as_lines("entities")
         return "\n".join([*lines, f"next: otmel link {self.run} WORDS --graph {self.graph} --index {built.folder}"])
 
 
@@ -58,6 +64,7 @@ def index_build(
     dtype: Literal["float32", "float16", "int8"] = "float32",
     memory_limit: str = "2GiB",
     wait: float = 0.0,
+    cluster: ClusterOptions | None = None,
     json: Json = False,
 ) -> None:
     """Index a graph.
@@ -67,8 +74,10 @@ def index_build(
         graph: the entities: a graph's folder, a data set, or a JSONL, CSV or Parquet file.
         out: the folder to write; by default index/NAME in the run folder, with the graph's name.
         dtype: how vectors and tokens are kept: float32 loses nothing, float16 takes half of it, int8 a quarter.
-        memory_limit: what building may take beside the model and the graph, as in 512MiB or 2GiB.
+        memory_limit: what building may take beside the model and the graph, as in 512MiB or 2GiB; on a cluster, what
+            each worker may.
         wait: seconds to wait while another process is writing to the index.
+        cluster: who encodes.
         json: print JSON.
     """
     from otmel.index.build import build_index
@@ -76,10 +85,14 @@ def index_build(
     from otmel.index.writer import IndexSettings
 
     settings = IndexSettings(precision=dtype, memory_limit=bytes_of(memory_limit), wait=wait)
-    source = _source(run, graph)
+    spread = (cluster or ClusterOptions()).cluster
+    source, place = _source(run, graph), out or default_place(run, graph)
     with resumable(GO_ON):
-        built = build_index(source, out or default_place(run, graph), settings, note)
-    _tell(Written(built, run, graph), source, json)
+        if spread is None:
+            written = Written(build_index(source, place, settings, note), run, graph)
+        else:
+            written = _spread((run, graph, place), source, (spread, settings))
+    _tell(written, source, json)
 
 
 def index_update(
@@ -110,6 +123,15 @@ def index_update(
     with resumable(GO_ON):
         built = update_index(source, out or default_place(run, graph), settings, note)
     _tell(Written(built, run, graph), source, json)
+
+
+def _spread(places: tuple[Path, Path, Path], source: RunSource, how: tuple[ClusterSettings, IndexSettings]) -> Written:
+    """Build with the workers of a cluster."""
+    from otmel.cluster.build import Where, build_on_cluster
+
+    run, graph, out = places
+    built, summary = build_on_cluster(Where(run, graph, out), source, *how, note)
+    return Written(built, run, graph, summary)
 
 
 def default_place(run: Path, graph: Path) -> Path:
