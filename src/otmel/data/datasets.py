@@ -17,6 +17,7 @@ from otmel.data.mimic_layout import ENTITY_FILE, EXPECTED, SPLITS, split_files
 from otmel.data.records import ImageSource, Mention
 from otmel.data.tables import READERS
 from otmel.errors import DataError
+from otmel.remote import Place, local
 from otmel.settings import Settings
 
 
@@ -109,7 +110,7 @@ def recognise(folder: str | Path) -> Benchmark | None:
     return BENCHMARKS.get(prefixes.pop()) if len(prefixes) == 1 else None
 
 
-def load_dataset(path: str | Path, graph: KnowledgeGraph | str | Path | None = None, strict: bool = False) -> Dataset:
+def load_dataset(path: Place, graph: KnowledgeGraph | Place | None = None, strict: bool = False) -> Dataset:
     """Load a data set of any layout.
 
     - a folder in MIMIC's format; a published benchmark is recognised by its file names, and counts that differ from
@@ -118,14 +119,14 @@ def load_dataset(path: str | Path, graph: KnowledgeGraph | str | Path | None = N
     - an archive of MELBench, which has no entities and so needs ``graph``; its mentions form the split ``all``.
 
     Args:
-        path: folder or archive.
+        path: folder or archive, or its address (``s3://…``).
         graph: for MELBench, the graph or where to read it.
         strict: for own data, stop at the first row that cannot be used.
 
     Raises:
         DataError: nothing of the kind is there (says what was looked for), or it cannot be used.
     """
-    path = Path(path)
+    path = local(path)
     if not path.exists():
         raise DataError("there is no such folder", where=str(path), cure=_LAYOUTS)
     if is_melbench(path) and not (path / ENTITY_FILE).is_file():
@@ -170,14 +171,14 @@ def _load_own(folder: Path, strict: bool) -> Dataset:
     return Dataset(folder.resolve().name, graph, splits, findings, folder)
 
 
-def _load_melbench(path: Path, graph: KnowledgeGraph | str | Path | None) -> Dataset:
+def _load_melbench(path: Path, graph: KnowledgeGraph | Place | None) -> Dataset:
     if graph is None:
         raise DataError(
             "MELBench's archives hold mentions but no entities, so there is nothing to link to",
             where=str(path),
             cure="give a graph of Wikidata entities (graph=…, --graph), or read the mentions alone with read_melbench",
         )
-    graph, findings = graph if isinstance(graph, KnowledgeGraph) else open_graph(graph), Findings()
+    graph, findings = graph if isinstance(graph, KnowledgeGraph) else KnowledgeGraph.open(graph), Findings()
     findings.merge(graph.findings)
     mentions = tuple(read_melbench(path, findings))
     for number, mention in enumerate(mentions):

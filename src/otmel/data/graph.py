@@ -15,6 +15,20 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from otmel.remote.places import Place
+
+
+def entities_at(place: Place, snapshot: str | int | None = None) -> Path:
+    """A path to read a graph from: the place, or a copy of what an address holds. Raises ``StorageError``."""
+    from otmel.remote.places import placed
+
+    if isinstance(at := placed(place), Path):
+        return at
+    from otmel.data.store.layout import GraphLayout
+    from otmel.remote import local
+
+    return local(at, GraphLayout(snapshot, tables=True))
+
 
 class KnowledgeGraph(Sequence[Entity]):
     """An immutable, ordered set of entities, in memory or in a store.
@@ -32,27 +46,29 @@ class KnowledgeGraph(Sequence[Entity]):
         self.findings = findings or Findings()
 
     @staticmethod
-    def open(path: str | Path, snapshot: str | int | None = None) -> KnowledgeGraph:
+    def open(path: Place, snapshot: str | int | None = None) -> KnowledgeGraph:
         """Open a graph's folder, or read a graph from a benchmark folder or a JSONL, CSV or Parquet file.
 
         Args:
-            path: where it is.
+            path: where it is; of an address (``s3://…``), a checked copy of what is there now is opened.
             snapshot: of a graph's folder, id or number of the snapshot to open; the newest if not given.
 
         Raises:
             DataError: there is nothing to read, it is damaged, or there is no such snapshot.
+            StorageError: the store of an address refuses, or has nothing there.
         """
         from otmel.data.importers import open_graph
         from otmel.data.store.folder import is_store
 
+        path = entities_at(path, snapshot)
         if is_store(path):
             from otmel.data.store.view import StoredEntities
 
-            return KnowledgeGraph(StoredEntities(Path(path), snapshot))
+            return KnowledgeGraph(StoredEntities(path, snapshot))
         if snapshot is not None:
             cure = "make one: otmel graph build SOURCE --out GRAPH"
             raise DataError("only a graph's folder has snapshots", where=str(path), cure=cure)
-        return open_graph(Path(path))
+        return open_graph(path)
 
     def __len__(self) -> int:
         return len(self._entities)

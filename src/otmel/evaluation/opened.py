@@ -14,6 +14,7 @@ from otmel.index.store import StoredIndex, open_index
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.registry import OURS
 from otmel.models.registry import system as registered
+from otmel.remote import RUN, Place, local
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,9 @@ class Opened:
     stored: StoredIndex | None
 
     @classmethod
-    def of(cls, run: str | Path, graph: KnowledgeGraph, index: str | Path | None = None) -> Opened:
+    def of(cls, run: Place, graph: KnowledgeGraph, index: Place | None = None) -> Opened:
         """Open a run, and an index of it over ``graph``. Raises ``CheckpointError``."""
+        run = local(run, RUN)
         bundle = Bundle.load(run)
         settings: dict[str, Any] = bundle.record["settings"]
         kind = settings["model"].get("kind", OURS.name)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from otmel.index.layout import INDEX
 from otmel.index.manifest import Manifest
 from otmel.index.places import Places
 from otmel.index.store import open_index
+from otmel.remote import Place, local
 
 KINDS: Final = {
     "tokens": (".tokens",),
@@ -60,9 +62,9 @@ class Info:
         }
 
 
-def index_info(folder: str | Path) -> Info:
+def index_info(folder: Place) -> Info:
     """What an index is, from its records alone. Raises ``CheckpointError`` where there is none, or it is damaged."""
-    places = Places(Path(folder))
+    places = Places(local(folder, INDEX))
     opened = open_index(places.root, check="ends")
     sizes: dict[str, int] = defaultdict(int, {"rows": opened.manifest.rows.size})
     for record in opened.records:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, Protocol
 
 import torch
@@ -21,6 +20,7 @@ from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.composition import Composition
 from otmel.models.name_rows import NameRows, NameTable
 from otmel.models.names import names_of
+from otmel.remote import RUN, Place, local
 from otmel.types import Batch
 
 INPUT_FILES: Final = (
@@ -91,8 +91,9 @@ class RunSource:
     _names: dict[int, list[str]] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def load(cls, run: str | Path, graph: KnowledgeGraph) -> RunSource:
+    def load(cls, run: Place, graph: KnowledgeGraph) -> RunSource:
         """The source of a run folder. Raises ``CheckpointError`` when it is incomplete, broken, or reads no text."""
+        run = local(run, RUN)
         return cls(Bundle.load(run), graph, weights_hash(run), inputs_hash(run))
 
     @property
@@ -139,10 +140,10 @@ class RunSource:
             yield some, self.processor.entities(entities)
 
 
-def inputs_hash(run: str | Path) -> str:
+def inputs_hash(run: Place) -> str:
     """Sixteen hexadecimal digits of a run's tokenizer, image processor, input settings and name match."""
-    digest = hashlib.sha256()
-    files = {path for pattern in INPUT_FILES for path in Path(run).glob(pattern) if path.is_file()}
+    digest, run = hashlib.sha256(), local(run, RUN)
+    files = {path for pattern in INPUT_FILES for path in run.glob(pattern) if path.is_file()}
     for path in sorted(files):
         digest.update(path.name.encode() + b"\0" + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()[:16]

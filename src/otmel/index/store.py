@@ -31,12 +31,14 @@ from otmel.errors import CheckpointError
 from otmel.index.columns import KEYS, PAYLOAD, segment_of, widths
 from otmel.index.expected import Expected
 from otmel.index.index import EntityIndex, SearchSettings
+from otmel.index.layout import INDEX
 from otmel.index.manifest import REBUILD, Manifest, SegmentEntry, SegmentRecord
 from otmel.index.npy import map_array
 from otmel.index.places import Places, check_files, ids_of, read_arrays, read_segment_record, stop_at
 from otmel.index.segment import Segment
 from otmel.index.soundness import check_names, check_rows, check_segment
 from otmel.models.composition import Composition
+from otmel.remote import Place, local
 
 CHECKED_WHOLE: Final = 2**30
 """Bytes of vectors and tokens up to which opening checks all of them."""
@@ -80,18 +82,19 @@ class StoredIndex:
         return listed
 
 
-def open_index(folder: str | Path, expected: Expected | None = None, check: Check = "auto") -> StoredIndex:
+def open_index(folder: Place, expected: Expected | None = None, check: Check = "auto") -> StoredIndex:
     """Open an index.
 
     Args:
-        folder: where it lies.
+        folder: where it lies; of an address (``s3://…``), a checked copy of what is there now is opened.
         expected: what it must have been made of.
         check: how much of vectors and tokens is read.
 
     Raises:
         CheckpointError: there is none, it was made of something else, or it is damaged.
+        StorageError: the store of an address refuses, or has nothing there.
     """
-    places, generation = Places(Path(folder)), 0
+    places, generation = Places(local(folder, INDEX)), 0
     for attempt in range(ATTEMPTS):
         manifest = places.read()
         (expected or Expected()).check(manifest, str(places.root))

@@ -10,11 +10,13 @@ import numpy as np
 
 from otmel.checksums import Fault, FileSum, find_faults
 from otmel.errors import CheckpointError
+from otmel.index.layout import INDEX
 from otmel.index.manifest import MANIFEST, RECORD, Manifest, SegmentRecord, read_record
 from otmel.index.npy import file_sum
 from otmel.index.places import Places
 from otmel.index.store import open_index
 from otmel.progress import progress
+from otmel.remote import Place, local
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,9 @@ class Verified:
         return not self.faults
 
 
-def verify_index(folder: str | Path) -> Verified:
+def verify_index(folder: Place) -> Verified:
     """Read an index as a whole. Raises ``CheckpointError`` where there is none."""
-    places = Places(Path(folder))
+    places = Places(local(folder, INDEX))
     while True:
         found, manifest = _verified(places)
         # A writer may have replaced the index, and removed files of the old one, in the meantime.

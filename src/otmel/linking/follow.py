@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from otmel.data.graph import KnowledgeGraph
 from otmel.data.moves import Moves
 from otmel.index.encode import Encoding, alike
 from otmel.index.index import SEGMENT
+from otmel.index.layout import INDEX
 from otmel.index.packing import packed
 from otmel.index.places import Places
 from otmel.index.segment import Segment
@@ -31,6 +31,7 @@ from otmel.models.base import State
 from otmel.models.name_rows import NameRows, NameTable
 from otmel.models.names import names_of
 from otmel.progress import progress
+from otmel.remote import Place, local
 from otmel.types import Batch, concatenate
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ def followed(linker: Linker, graph: KnowledgeGraph) -> Linker:
     return other
 
 
-def indexed_graph(index: str | Path) -> str:
+def indexed_graph(index: Place) -> str:
     """The snapshot of the graph that an index was made of. Raises ``CheckpointError``."""
-    return Places(Path(index)).read().graph
+    return Places(local(index, INDEX)).read().graph
 
 
 def _moved(segment: Segment, moves: Moves) -> Segment:

@@ -36,6 +36,7 @@ from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.models.tables import Table, entity_table, mention_table
 from otmel.progress import progress
+from otmel.remote import RUN, Place, local
 
 if TYPE_CHECKING:
     from otmel.linking.follow import Recent
@@ -93,15 +94,15 @@ class Linker:
     @classmethod
     def load(
         cls,
-        run: str | Path,
-        graph: KnowledgeGraph | str | Path,
-        index: str | Path | None = None,
+        run: Place,
+        graph: KnowledgeGraph | Place,
+        index: Place | None = None,
         settings: LinkSettings | None = None,
     ) -> Linker:
         """The linker of a run folder over a graph, or over the graph in a folder or file.
 
         Args:
-            run: the run folder.
+            run: the run folder. All three may be addresses, such as ``s3://…``.
             graph: the graph, or where it is.
             index: the folder of its index; without one, the entities are encoded in memory.
             settings: how to search.
@@ -111,6 +112,7 @@ class Linker:
                 another model or graph; the calibration is broken, or belongs to other weights.
             DataError: the graph cannot be read.
         """
+        run = local(run, RUN)
         bundle, model = Bundle.load(run), weights_hash(run)
         calibration = read_calibration(run, model)
         if not isinstance(graph, KnowledgeGraph):

@@ -20,6 +20,7 @@ from otmel.models.device import placed
 from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer
 from otmel.models.registry import model_class
+from otmel.remote import RUN, Place, local
 from otmel.storage import atomic_path, atomic_write_json
 
 RUN_FILE, NAMES_FILE, WEIGHTS_FILE = "run.json", "names.safetensors", "model.safetensors"
@@ -56,13 +57,15 @@ class Bundle:
         atomic_write_json(folder / RUN_FILE, self.record)
 
     @classmethod
-    def load(cls, folder: str | Path) -> Bundle:
+    def load(cls, folder: Place) -> Bundle:
         """Read what ``save`` wrote; the model computes where ``otmel.models.device`` says.
+
+        Of a run at an address (``s3://…``), a copy is read, without its checkpoints.
 
         Raises:
             CheckpointError: a file is missing, broken or does not belong to the others.
         """
-        folder = Path(folder)
+        folder = local(folder, RUN)
         record = read_record(folder)
         if not (folder / WEIGHTS_FILE).is_file():
             raise CheckpointError(
@@ -92,11 +95,11 @@ def read_record(folder: Path) -> dict[str, Any]:
     return record
 
 
-def weights_hash(folder: str | Path) -> str:
+def weights_hash(folder: Place) -> str:
     """Sixteen hexadecimal digits of the weights and the configuration they belong to."""
-    digest = hashlib.sha256()
+    digest, folder = hashlib.sha256(), local(folder, RUN)
     for name in ("config.json", WEIGHTS_FILE):
-        digest.update((Path(folder) / name).read_bytes())
+        digest.update((folder / name).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -2,9 +2,9 @@
 
     CACHE/people-0f3a…/uri.json         the address
                        lock             taken by whoever fetches or writes
-                       fetching/        what is being fetched; goes on after a crash
-                       views/STAMP/     a complete copy of one state; never changed, removed when long unused
-                       work/            the copy that a writer changes, and work.json beside it
+                       fetching/people  what is being fetched; goes on after a crash
+                       views/STAMP/people   a complete copy of one state; never changed, removed when long unused
+                       work/people      the copy that a writer changes, and work.json beside it
 
 Files that two views share are hard links to one.
 """
@@ -49,16 +49,18 @@ class Nest:
 
     Attributes:
         root: their folder.
+        name: of the copies: that of the original, which a data set or an index may go by.
     """
 
     root: Path
+    name: str
 
     @classmethod
     def of(cls, uri: Uri) -> Nest:
         """That of an address (at the server that the environment names), made where there is none yet."""
         key = hashlib.sha256(f"{endpoint() if uri.scheme == 's3' else ''}\0{uri}".encode()).hexdigest()[:16]
         name = "".join(one if one.isalnum() or one in "-_." else "_" for one in uri.name)[:40]
-        nest = cls(cache_root() / f"{name}-{key}")
+        nest = cls(cache_root() / f"{name}-{key}", name)
         with refusals_named(nest.root):
             nest.views.mkdir(parents=True, exist_ok=True)
             if not (nest.root / "uri.json").exists():
@@ -81,12 +83,12 @@ class Nest:
     @property
     def fetching(self) -> Path:
         """A copy that is not complete."""
-        return self.root / "fetching"
+        return self.root / "fetching" / self.name
 
     @property
     def work(self) -> Path:
         """The copy that a writer changes."""
-        return self.root / "work"
+        return self.root / "work" / self.name
 
     def view(self, stamp: str) -> Path | None:
         """The view of a state, held until this process ends; ``None`` where there is none."""
@@ -94,24 +96,24 @@ class Nest:
         if not path.is_dir():
             return None
         _hold(path)
-        return path
+        return path / self.name
 
     def donors(self) -> list[Path]:
         """Where files may lie that need not be fetched again: the newest view, and what was written here."""
-        views = sorted(self.views.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        return [path for path in (*[view for view in views if view.is_dir()][:2], self.work) if path.is_dir()]
+        views = sorted(self.views.glob("*/"), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        return [path for path in (*[view / self.name for view in views[:2]], self.work) if path.is_dir()]
 
     def finish(self, stamp: str) -> Path:
         """Make what was fetched the view of a state. For the holder of the lock."""
-        for place in (*self.fetching.rglob("*"), self.fetching):
+        for place in (*self.fetching.rglob("*"), self.fetching, self.fetching.parent):
             if place.is_dir():
                 _flush(place)
         path = self.views / stamp
-        self.fetching.rename(path)
+        self.fetching.parent.rename(path)
         _flush(self.views)
         _hold(path)
         self._sweep()
-        return path
+        return path / self.name
 
     def _sweep(self) -> None:
         """Remove the views that nobody holds and that nobody has opened for long."""

@@ -74,8 +74,8 @@ def origin(path: Path) -> Uri | None:
     if not path.is_absolute() or not path.is_relative_to(root):
         return None
     nest, *inside = path.relative_to(root).parts
-    uri = Nest(root / nest).uri
-    return None if uri is None or len(inside) < 2 or inside[0] != "views" else uri / "/".join(inside[2:])
+    uri = Nest(root / nest, "").uri
+    return None if uri is None or len(inside) < 3 or inside[0] != "views" else uri / "/".join(inside[3:])
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def _fetched(store: Store, listed: Listing, layout: Layout, nest: Nest) -> Path:
     """Fetch what is needed, going on with what an interrupted process brought, and make it a view."""
     needed: set[str] = set()
     with refusals_named(nest.root):
-        nest.fetching.mkdir(exist_ok=True)
+        nest.fetching.mkdir(parents=True, exist_ok=True)
         fetch = Fetch(store, listed, nest.fetching, tuple(nest.donors()))
         with _places_named(nest, store.uri):
             for needs in layout.rounds(listed, nest.fetching):

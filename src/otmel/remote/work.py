@@ -59,7 +59,7 @@ class Work:
             begun = Begun(stamp="", claim=Lease.new_name())
             shutil.rmtree(nest.work, ignore_errors=True)
         work = cls(nest, begun)
-        nest.work.mkdir(exist_ok=True)
+        nest.work.mkdir(parents=True, exist_ok=True)
         work._save()
         work._sent = work._read_sent()
         return work

@@ -77,7 +77,7 @@ def written(place: Place) -> Iterator[Path]:
         return
     nest = Nest.of(at)
     with locked(nest.root / "work.lock", 0.0, str(at)):
-        nest.work.mkdir(exist_ok=True)
+        nest.work.mkdir(parents=True, exist_ok=True)
         path = nest.work / at.name
         yield path
         with progress(f"sending {at}, in bytes", path.stat().st_size) as advance:
