@@ -13,6 +13,7 @@ from rich.text import Text
 
 from otmel.errors import OtmelError
 from otmel.progress import progress, reported, tracked
+from otmel.remote.told import told
 from otmel.storage import json_text
 
 __all__ = ["Json", "Set", "console", "emit", "fail", "note", "progress", "reported", "resumable", "tracked"]
@@ -39,9 +40,9 @@ def emit(result: Any, json: bool = False) -> None:
     """
     if json:
         value = result.as_json() if hasattr(result, "as_json") else result
-        sys.stdout.write(json_text(value) + "\n")
+        sys.stdout.write(told(json_text(value)) + "\n")
     elif hasattr(result, "as_text"):
-        sys.stdout.write(result.as_text().rstrip("\n") + "\n")
+        sys.stdout.write(told(result.as_text()).rstrip("\n") + "\n")
     elif isinstance(result, str):
         sys.stdout.write(result.rstrip("\n") + "\n")
     else:
@@ -51,14 +52,14 @@ def emit(result: Any, json: bool = False) -> None:
 
 def note(message: str) -> None:
     """Tell the reader something that is not the result."""
-    console.print(message, markup=False, highlight=False, soft_wrap=True)
+    console.print(told(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def fail(problem: str, cure: str | None = None) -> None:
     """Print an error and, below it, what to do about it."""
-    console.print(Text.assemble(("error: ", "bold red"), problem), soft_wrap=True)
+    console.print(Text.assemble(("error: ", "bold red"), told(problem)), soft_wrap=True)
     if cure:
-        console.print(Text.assemble(("  → ", "bold"), cure), soft_wrap=True)
+        console.print(Text.assemble(("  → ", "bold"), told(cure)), soft_wrap=True)
 
 
 def fail_with(error: OtmelError) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from otmel.cli.cluster_options import ClusterOptions
 from otmel.cli.console import Json, emit, note, resumable
+from otmel.cli.places import Where
 
 if TYPE_CHECKING:
     from otmel.cluster.job import ClusterSettings, Summary
@@ -22,8 +23,8 @@ class Written:
     """What ``otmel index build`` and ``update`` print."""
 
     built: Built
-    run: Path
-    graph: Path
+    run: Where
+    graph: Where
     summary: Summary | None = None
 
     def as_json(self) -> dict[str, Any]:
@@ -57,10 +58,10 @@ class Written:
 
 
 def index_build(
-    run: Path,
+    run: Where,
     *,
-    graph: Path,
-    out: Path | None = None,
+    graph: Where,
+    out: Where | None = None,
     dtype: Literal["float32", "float16", "int8"] = "float32",
     memory_limit: str = "2GiB",
     wait: float = 0.0,
@@ -70,7 +71,7 @@ def index_build(
     """Index a graph.
 
     Args:
-        run: the run folder.
+        run: the run folder. It, the graph and the index may be addresses, such as s3://BUCKET/PATH.
         graph: the entities: a graph's folder, a data set, or a JSONL, CSV or Parquet file.
         out: the folder to write; by default index/NAME in the run folder, with the graph's name.
         dtype: how vectors and tokens are kept: float32 loses nothing, float16 takes half of it, int8 a quarter.
@@ -82,24 +83,26 @@ def index_build(
     """
     from otmel.index.build import build_index
     from otmel.index.gather import bytes_of
+    from otmel.index.layout import INDEX
     from otmel.index.writer import IndexSettings
+    from otmel.remote import changing
 
     settings = IndexSettings(precision=dtype, memory_limit=bytes_of(memory_limit), wait=wait)
     spread = (cluster or ClusterOptions()).cluster
     source, place = _source(run, graph), out or default_place(run, graph)
-    with resumable(GO_ON):
+    with resumable(GO_ON), changing(place, INDEX, wait, note) as folder:
         if spread is None:
-            written = Written(build_index(source, place, settings, note), run, graph)
+            written = Written(build_index(source, folder, settings, note), run, graph)
         else:
-            written = _spread((run, graph, place), source, (spread, settings))
+            written = _spread((run, graph, folder), source, (spread, settings))
     _tell(written, source, json)
 
 
 def index_update(
-    run: Path,
+    run: Where,
     *,
-    graph: Path,
-    out: Path | None = None,
+    graph: Where,
+    out: Where | None = None,
     memory_limit: str = "2GiB",
     wait: float = 0.0,
     json: Json = False,
@@ -115,31 +118,36 @@ def index_update(
         json: print JSON.
     """
     from otmel.index.gather import bytes_of
+    from otmel.index.layout import INDEX
     from otmel.index.update import update_index
     from otmel.index.writer import IndexSettings
+    from otmel.remote import changing
 
     settings = IndexSettings(memory_limit=bytes_of(memory_limit), wait=wait)
     source = _source(run, graph)
-    with resumable(GO_ON):
-        built = update_index(source, out or default_place(run, graph), settings, note)
+    with resumable(GO_ON), changing(out or default_place(run, graph), INDEX, wait, note) as folder:
+        built = update_index(source, folder, settings, note)
     _tell(Written(built, run, graph), source, json)
 
 
-def _spread(places: tuple[Path, Path, Path], source: RunSource, how: tuple[ClusterSettings, IndexSettings]) -> Written:
+def _spread(
+    places: tuple[Where, Where, Path], source: RunSource, how: tuple[ClusterSettings, IndexSettings]
+) -> Written:
     """Build with the workers of a cluster."""
-    from otmel.cluster.build import Where, build_on_cluster
+    from otmel.cluster.build import Where as Places
+    from otmel.cluster.build import build_on_cluster
 
     run, graph, out = places
-    built, summary = build_on_cluster(Where(run, graph, out), source, *how, note)
+    built, summary = build_on_cluster(Places(run, graph, out), source, *how, note)
     return Written(built, run, graph, summary)
 
 
-def default_place(run: Path, graph: Path) -> Path:
+def default_place(run: Where, graph: Where) -> Where:
     """Where an index lies if nobody says: in the run folder, under the graph's name."""
     return run / "index" / graph.resolve().stem
 
 
-def _source(run: Path, graph: Path) -> RunSource:
+def _source(run: Where, graph: Where) -> RunSource:
     from otmel.data.graph import KnowledgeGraph
     from otmel.index.source import RunSource
 

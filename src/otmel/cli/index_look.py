@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit
+from otmel.cli.places import Where
 
 if TYPE_CHECKING:
     from otmel.index.info import Info
@@ -71,11 +71,11 @@ class Checked:
         return "\n".join(lines)
 
 
-def index_info(index: Path, *, json: Json = False) -> None:
+def index_info(index: Where, *, json: Json = False) -> None:
     """Say what an index holds.
 
     Args:
-        index: the index's folder.
+        index: the index's folder, or its address (s3://…).
         json: print JSON.
     """
     from otmel.index.info import index_info
@@ -83,7 +83,7 @@ def index_info(index: Path, *, json: Json = False) -> None:
     emit(Described(index_info(index)), json)
 
 
-def index_verify(index: Path, *, json: Json = False) -> int:
+def index_verify(index: Where, *, json: Json = False) -> int:
     """Find damage.
 
     Args:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
+
+from otmel.cli.places import Where
 
 if TYPE_CHECKING:
     from otmel.linking.settings import LinkSettings
@@ -24,7 +25,7 @@ class SearchOptions:
         threads: threads of the kernel; by default as many as torch uses.
     """
 
-    index: Path | None = None
+    index: Where | None = None
     search: Literal["exact", "candidates"] = "exact"
     kernel: str = "auto"
     threads: int | None = None

@@ -97,10 +97,19 @@ def resolve_image(folder: Path, name: str, findings: Findings, where: str) -> Pa
                 kind = "image outside its folder"
             elif path.is_file():
                 return (folder / name).absolute()
+            elif copy := _fetched_late(folder / name):
+                return copy
         except (OSError, ValueError):  # a NUL, a lone surrogate or a name too long for the file system
             pass
     findings.add(kind, f"{where}: {name!r}" if name else where)
     return None
+
+
+def _fetched_late(path: Path) -> Path | None:
+    """A copy of the file, where its folder stands for one in a store (``--image-root s3://…``)."""
+    from otmel.remote.lazy import fetched_late
+
+    return fetched_late(path)
 
 
 def leaves_folder(name: str) -> bool:

@@ -4,6 +4,7 @@
                        lock             taken by whoever fetches or writes
                        fetching/people  what is being fetched; goes on after a crash
                        views/STAMP/people   a complete copy of one state; never changed, removed when long unused
+                       lazy/people      files that were asked for one by one, as images are
                        work/people      the copy that a writer changes, and work.json beside it
 
 Files that two views share are hard links to one.
@@ -84,6 +85,11 @@ class Nest:
     def fetching(self) -> Path:
         """A copy that is not complete."""
         return self.root / "fetching" / self.name
+
+    @property
+    def lazy(self) -> Path:
+        """Files that were asked for one by one."""
+        return self.root / "lazy" / self.name
 
     @property
     def work(self) -> Path:

@@ -55,12 +55,10 @@ class Tree:
 
     Attributes:
         deep: with all folders in it; else only the files at its top.
-        only: the names of the files, where not all are wanted.
         last: names that are written last, in this order.
     """
 
     deep: bool = True
-    only: tuple[str, ...] = ()
     last: tuple[str, ...] = ()
 
     def committed(self, listed: Listing) -> bool:
@@ -95,8 +93,7 @@ class Tree:
         return []
 
     def _names(self, listed: Listing) -> list[str]:
-        wanted = [name for name in listed if name in self.only] if self.only else listed
-        return sorted(name for name in wanted if self.deep or "/" not in name)
+        return sorted(name for name in listed if self.deep or "/" not in name)
 
 
 TREE = Tree()

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from otmel.errors import OtmelError, StorageError
-from otmel.remote.cache import Nest, cache_root, locked, walked
+from otmel.remote.cache import Nest, locked, walked
 from otmel.remote.faults import Absent, Damaged
 from otmel.remote.fetching import Fetch
-from otmel.remote.layouts import TREE, Layout, Tree
+from otmel.remote.layouts import TREE, Layout
+from otmel.remote.lazy import fetch
 from otmel.remote.places import Place, Uri, placed
 from otmel.remote.store import Listing, Store
+from otmel.remote.told import remember
 from otmel.storage import refusals_named
 
 TIMES: Final = 4
@@ -39,8 +41,8 @@ def local(place: Place, layout: Layout = TREE) -> Path:
         return at
     store = Store(at)
     listed = store.content()
-    if not listed and (alone := store.stat()) is not None:
-        return view(Store(at.parent), {at.name: alone}, Tree(only=(at.name,))) / at.name
+    if not listed and store.stat() is not None:
+        return fetch(at)
     return view(store, listed, layout)
 
 
@@ -53,9 +55,9 @@ def view(store: Store, listed: Listing, layout: Layout) -> Path:
             nest = Nest.of(store.uri)
             stamp = layout.stamp(listed, store.read)
             with locked(nest.root / "lock"):
-                return nest.view(stamp) or _fetched(store, listed, layout, nest)
+                return remember(nest.view(stamp) or _fetched(store, listed, layout, nest), store.uri)
         except (Absent, Damaged):  # a writer may have replaced it in the meantime
-            before, listed = listed, {name: one for name, one in store.content().items() if _kept(name, layout)}
+            before, listed = listed, store.content()
             if attempt == TIMES or listed == before:
                 raise
     raise AssertionError
@@ -68,16 +70,6 @@ def _nothing(store: Store, listed: Listing) -> Absent:
     return Absent(problem, where=str(store.uri), cure="check the address; or run the command again that writes it")
 
 
-def origin(path: Path) -> Uri | None:
-    """The address that a path in a view is a copy of; ``None`` for a path that is none."""
-    root = cache_root()
-    if not path.is_absolute() or not path.is_relative_to(root):
-        return None
-    nest, *inside = path.relative_to(root).parts
-    uri = Nest(root / nest, "").uri
-    return None if uri is None or len(inside) < 3 or inside[0] != "views" else uri / "/".join(inside[3:])
-
-
 @contextmanager
 def places_named(folder: Path, uri: Uri) -> Iterator[None]:
     """Around the use of a copy: errors speak of the address, not of the copy."""
@@ -88,10 +80,6 @@ def places_named(folder: Path, uri: Uri) -> Iterator[None]:
             if text := getattr(fault, part):
                 setattr(fault, part, str(text).replace(str(folder), str(uri)))
         raise
-
-
-def _kept(name: str, layout: Layout) -> bool:
-    return not isinstance(layout, Tree) or not layout.only or name in layout.only
 
 
 def _fetched(store: Store, listed: Listing, layout: Layout, nest: Nest) -> Path:

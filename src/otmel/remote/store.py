@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from otmel.errors import ConfigurationError, StorageError
-from otmel.remote.conditional import Expected, conditional
 from otmel.remote.faults import Moved, Retry
 from otmel.remote.places import Uri
 
@@ -119,6 +118,8 @@ class Store:
         Raises:
             Moved: the object holds something else.
         """
+        from otmel.remote.conditional import Expected, conditional
+
         write = conditional(self.uri, name)
         if write is None:
             self._look(name, data, before)

@@ -22,6 +22,7 @@ from otmel.remote.lease import Lease
 from otmel.remote.opening import places_named, view
 from otmel.remote.places import Place, placed
 from otmel.remote.store import Entry, Listing, Store
+from otmel.remote.told import remember
 from otmel.remote.work import Work
 from otmel.storage import refusals_named
 
@@ -60,7 +61,7 @@ def changing(place: Place, layout: Layout, wait: float = 0.0, note: Note = silen
         with Lease(store, work.begun.claim, wait, note) as lease:
             _begin(store, work, layout, note)
             with places_named(work.folder, at):
-                yield work.folder
+                yield remember(work.folder, at)
             with refusals_named(nest.root):
                 Push(store, work, layout, lease).run()
 
@@ -78,7 +79,7 @@ def written(place: Place) -> Iterator[Path]:
     nest = Nest.of(at)
     with locked(nest.root / "work.lock", 0.0, str(at)):
         nest.work.mkdir(parents=True, exist_ok=True)
-        path = nest.work / at.name
+        path = remember(nest.work / at.name, at)
         yield path
         with progress(f"sending {at}, in bytes", path.stat().st_size) as advance:
             Store(at.parent).put(at.name, path, advance)
