@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.evaluate import dataset_of, drawn, record_of, warn_of_another_graph
+from otmel.cli.places import Where
 
 if TYPE_CHECKING:
     from otmel.evaluation.calibration.run import Calibrated
@@ -36,11 +37,11 @@ class Report:
 
 
 def calibrate(
-    run: Path,
-    data: Path | None = None,
+    run: Where,
+    data: Where | None = None,
     *,
     split: str = "dev",
-    index: Path | None = None,
+    index: Where | None = None,
     threshold: Literal["precision", "nil"] = "precision",
     precision: float = 0.95,
     folds: int = 5,
@@ -51,7 +52,7 @@ def calibrate(
     """Calibrate a run.
 
     Args:
-        run: the run folder, which takes calibration.json and the folder calibration.
+        run: the run folder (or its address, s3://BUCKET/PATH), which takes calibration.json and the folder calibration.
         data: the data set; by default the one that the run was trained on.
         split: the mentions to learn from: not those that the run was trained on, nor those that figures are for.
         index: the index of the run over the data set's graph (otmel index build); else the entities are encoded anew.
@@ -65,29 +66,33 @@ def calibrate(
     """
     from otmel.evaluation.calibration import run as calibration
     from otmel.evaluation.calibration.fitting import CalibrateSettings
+    from otmel.index.layout import INDEX
+    from otmel.remote import RUN, TREE, changing, local
     from otmel.settings import validated
 
     values = {"rule": threshold, "precision": precision, "folds": folds, "seed": seed, "nil_share": nil_share}
     settings = validated(CalibrateSettings, values)
+    place, run = run, local(run, RUN)
     record = record_of(run)
     dataset = dataset_of(run, record, data, "calibrate")
     warn_of_another_graph(record, dataset)
-    calibrated = calibration.calibrate(run, dataset, split, settings, index)
+    calibrated = calibration.calibrate(run, dataset, split, settings, local(index, INDEX) if index else None)
     for kind, number in calibrated.findings.counts.most_common():
         note(f"{number:,} × {kind}: masked out")
     if calibrated.calibration.unstated:
         note(f"{calibrated.calibration.unstated:,} × answer not stated: not learnt from")
-    _write(calibrated, run)
-    note(f"wrote {run / 'calibration.json'} and {run / FOLDER}")
+    with changing(place / FOLDER, TREE, note=note) as plots, changing(place, RUN, note=note) as folder:
+        _write(calibrated, plots, folder)
+    note(f"wrote {place / 'calibration.json'} and {place / FOLDER}")
     emit(Report(calibrated), json)
 
 
-def _write(calibrated: Calibrated, run: Path) -> None:
+def _write(calibrated: Calibrated, plots: Path, run: Path) -> None:
     """Write plots and report, and the calibration last: with it, the run is calibrated."""
     from otmel.evaluation.calibration.plots import reliability_plot, risk_coverage_plot
     from otmel.storage import atomic_write_json
 
-    reliability_plot(calibrated, run / FOLDER / RELIABILITY_FILE)
-    risk_coverage_plot(calibrated, run / FOLDER / RISK_FILE)
-    atomic_write_json(run / FOLDER / REPORT_FILE, calibrated.as_json())
+    reliability_plot(calibrated, plots / RELIABILITY_FILE)
+    risk_coverage_plot(calibrated, plots / RISK_FILE)
+    atomic_write_json(plots / REPORT_FILE, calibrated.as_json())
     calibrated.calibration.write(run)

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.evaluate import FLOOR, drawn
+from otmel.cli.places import Where
 from otmel.errors import DataError
 
 if TYPE_CHECKING:
@@ -54,7 +55,8 @@ def compare(
     """Compare runs.
 
     Args:
-        runs: evaluated run folders, or NAME=RUN; runs that differ in nothing but the seed are one system.
+        runs: evaluated run folders (or their addresses, s3://BUCKET/PATH), or NAME=RUN; runs that differ in nothing
+            but the seed are one system.
         split: the split that they were evaluated on.
         baseline: the system that the others are compared with; by default every pair is compared.
         measures: the measures to compare, joined by commas.
@@ -97,15 +99,19 @@ def read_systems(runs: Sequence[str], split: str, floor: bool) -> Systems:
     return systems
 
 
-def _name_and_run(text: str) -> tuple[str, Path]:
+def _name_and_run(text: str) -> tuple[str, Where]:
+    from otmel.remote import placed
+
     name, equals, run = text.partition("=")
-    return ("", Path(text)) if Path(text).exists() or not equals else (name, Path(run))
+    return ("", placed(text)) if Path(text).exists() or not equals else (name, placed(run))
 
 
-def _folder(name: str, run: Path, split: str) -> tuple[str, Path]:
+def _folder(name: str, place: Where, split: str) -> tuple[str, Path]:
     """The folder of a run's evaluation on a split; a folder that is an evaluation itself will do too."""
     from otmel.evaluation.files import RESULT_FILE
+    from otmel.remote import Tree, local
 
+    run = local(place, Tree(under=(f"eval-{split}/", RESULT_FILE, "mentions.jsonl", f"{FLOOR}/")))
     for folder in (run / f"eval-{split}", run):
         if (folder / RESULT_FILE).is_file():
             return name, folder

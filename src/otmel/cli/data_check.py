@@ -8,15 +8,16 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from otmel.cli.console import Json, emit, note, reported
+from otmel.cli.places import Where
 
 
 def data_check(
-    folder: Path,
+    folder: Where,
     *,
     json: Json = False,
     plot: Path | None = None,
     decode: Annotated[bool, Parameter(negative="--no-decode")] = True,
-    graph: Path | None = None,
+    graph: Where | None = None,
 ) -> None:
     """Check a data set.
 

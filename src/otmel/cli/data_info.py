@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otmel.cli.console import Json, emit
+from otmel.cli.places import Where
 
 if TYPE_CHECKING:
     from otmel.data.dataset import Dataset
@@ -56,7 +56,7 @@ class Sizes:
         return "\n".join(lines)
 
 
-def data_info(folder: Path, *, graph: Path | None = None, json: Json = False) -> None:
+def data_info(folder: Where, *, graph: Where | None = None, json: Json = False) -> None:
     """Print the size of a data set.
 
     Args:

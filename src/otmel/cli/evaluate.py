@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from otmel.cli.console import Json, emit, note
+from otmel.cli.places import Where
 from otmel.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ class Report:
 
 
 def evaluate(
-    run: Path,
-    data: Path | None = None,
+    run: Where,
+    data: Where | None = None,
     *,
     split: str = "dev",
-    index: Path | None = None,
+    index: Where | None = None,
     features: Path | None = None,
-    out: Path | None = None,
+    out: Where | None = None,
     slices: bool = False,
     format: Format = "text",
     json: Json = False,
@@ -79,7 +80,7 @@ def evaluate(
     """Evaluate a run.
 
     Args:
-        run: the run folder.
+        run: the run folder. It, data, index and out may be addresses: s3://BUCKET/PATH.
         data: the data set; by default the one that the run was trained on.
         split: the mentions to rank: train, dev, test, or another split of the data set.
         index: the index of the run over the data set's graph (otmel index build); else the entities are encoded anew.
@@ -91,14 +92,17 @@ def evaluate(
     """
     from otmel.evaluation import run as evaluation
     from otmel.evaluation.files import write_evaluation
+    from otmel.index.layout import INDEX
+    from otmel.remote import RUN, TREE, changing, local
 
+    place, run = run / f"eval-{split}" if out is None else out, local(run, RUN)
     record = record_of(run)
     dataset = dataset_of(run, record, data)
     warn_of_another_graph(record, dataset)
-    evaluated = evaluation.evaluate(run, dataset, split, index, features)
-    folder = run / f"eval-{split}" if out is None else out
-    write_evaluation(evaluated.model, folder)
-    write_evaluation(evaluated.floor, folder / FLOOR)
+    evaluated = evaluation.evaluate(run, dataset, split, local(index, INDEX) if index else None, features)
+    with changing(place, TREE, note=note) as folder:
+        write_evaluation(evaluated.model, folder)
+        write_evaluation(evaluated.floor, folder / FLOOR)
     for kind, number in dataset.findings.counts.most_common():
         note(f"found while reading: {kind}, {number:,} times (otmel data check names the places)")
     for kind, number in evaluated.findings.counts.most_common():
@@ -130,7 +134,7 @@ def _searched(search: SearchRecord | None) -> str:
     )
 
 
-def record_of(run: Path) -> dict[str, Any]:
+def record_of(run: Where) -> dict[str, Any]:
     """What a run says of itself. Raises ``CheckpointError`` where it is no run, or cannot read a data set."""
     from otmel.models.bundle import read_record
 
@@ -144,7 +148,7 @@ def record_of(run: Path) -> dict[str, Any]:
     return record
 
 
-def dataset_of(run: Path, record: dict[str, Any], data: Path | None, verb: str = "evaluate") -> Dataset:
+def dataset_of(run: Where, record: dict[str, Any], data: Where | None, verb: str = "evaluate") -> Dataset:
     """The data set that is named, or the run's own. Raises ``CheckpointError`` where neither is."""
     from otmel.data.datasets import load_dataset
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.link import opened_linker, remembered
+from otmel.cli.places import Where
 from otmel.errors import ConfigurationError, DataError, nearest
 
 if TYPE_CHECKING:
@@ -14,15 +15,15 @@ if TYPE_CHECKING:
 
 
 def explain(
-    run: Path,
+    run: Where,
     mention: str | None = None,
     *,
     context: str = "",
-    image: Path | None = None,
+    image: Where | None = None,
     mention_id: str | None = None,
     split: str = "dev",
-    data: Path | None = None,
-    graph: Path | None = None,
+    data: Where | None = None,
+    graph: Where | None = None,
     entity: str | None = None,
     rank: int = 1,
     out: tuple[Path, ...] = (),
@@ -31,7 +32,7 @@ def explain(
     """Explain a link.
 
     Args:
-        run: the run folder.
+        run: the run folder. It, images, data and graph may be addresses: s3://BUCKET/PATH.
         mention: the words to link, as they stand in the sentence.
         context: the sentence around them.
         image: the image that goes with them.
@@ -50,8 +51,15 @@ def explain(
         raise ConfigurationError(problem, cure=cure)
     if rank < 1:
         raise ConfigurationError(f"--rank {rank}: the best entity has rank 1")
+    from otmel.remote import RUN, local
+
+    run = local(run, RUN)
     data = data or (None if mention_id is None else remembered(run))
-    chosen = _mention(mention, context, image) if mention_id is None else _mention_of(data, split, mention_id)
+    chosen = (
+        _mention(mention, context, image and local(image))
+        if mention_id is None
+        else _mention_of(data, split, mention_id)
+    )
     explanation = opened_linker(run, graph or data).explain(chosen, entity, rank)
     for one in explanation.notes:
         note(f"note: {one}")
@@ -67,7 +75,7 @@ def _mention(name: str | None, context: str, image: Path | None) -> Mention:
     return Mention(name or "", context, image)
 
 
-def _mention_of(data: Path | None, split: str, mention_id: str) -> Mention:
+def _mention_of(data: Where | None, split: str, mention_id: str) -> Mention:
     """The mention of a data set with this id. Raises ``DataError``, which names the nearest ids."""
     from otmel.data.datasets import load_dataset
 

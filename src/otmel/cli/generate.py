@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.evaluate import dataset_of, record_of, warn_of_another_graph
+from otmel.cli.places import Where
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -55,8 +56,8 @@ def percent(share: float | None) -> str:
 
 
 def generate(
-    run: Path,
-    data: Path | None = None,
+    run: Where,
+    data: Where | None = None,
     *,
     split: str = "dev",
     beams: int | None = None,

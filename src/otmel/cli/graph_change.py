@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from otmel.cli.console import Json, emit, note, reported, resumable
+from otmel.cli.places import Where
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -36,8 +37,8 @@ class Reading:
     format: Literal["auto", "jsonl", "csv", "parquet", "mimic", "wikidata"] = "auto"
     language: str = "en"
     claims: Annotated[tuple[str, ...], Parameter(show_default=False)] = ()
-    labels: Path | None = None
-    image_root: Path | None = None
+    labels: Where | None = None
+    image_root: Where | None = None
     image_cap: float = 32.0
     strict: bool = False
     wait: float = 0.0
@@ -47,12 +48,15 @@ class Reading:
         from otmel.data.sources import SourceOptions
         from otmel.data.sources.labels import read_labels
         from otmel.data.store import ImportSettings
+        from otmel.remote import lazy, local
         from otmel.settings import validated
 
         stated = {"strict": self.strict, "image_cap": int(self.image_cap * 1_000_000)}
-        read = {name: getattr(self, name) for name in ("format", "language", "claims", "image_root")}
+        read = {name: getattr(self, name) for name in ("format", "language", "claims")}
+        if self.image_root is not None:
+            read["image_root"] = lazy.folder(self.image_root)
         if self.labels is not None:
-            read["labels"] = read_labels(self.labels)
+            read["labels"] = read_labels(local(self.labels))
         options = validated(SourceOptions, read)
         with resumable(how), reported("importing, in bytes") as track:
             return change(validated(ImportSettings, stated), {"options": options}, track)
@@ -63,9 +67,9 @@ DEFAULTS = Reading()
 
 
 def graph_build(
-    source: Path,
+    source: Where,
     *,
-    out: Path,
+    out: Where,
     images: Literal["store", "path"] | None = None,
     replace: bool = False,
     reading: Options = DEFAULTS,
@@ -74,7 +78,7 @@ def graph_build(
     """Build a graph.
 
     Args:
-        source: a file of entities, or a folder that holds one.
+        source: a file of entities, or a folder that holds one. It and the graph may be addresses: s3://BUCKET/PATH.
         out: the graph's folder.
         images: store the images' bytes in the graph (as it does by default), or only their paths.
         replace: put the source in the place of what the graph holds, in one commit.
@@ -82,37 +86,48 @@ def graph_build(
         json: print JSON.
     """
     from otmel.data.store import build_graph
+    from otmel.data.store.layout import GRAPH
+    from otmel.remote import changing, is_remote, local
 
+    if images == "path" and (is_remote(source) or (reading.image_root and is_remote(reading.image_root))):
+        cure = "--images store takes them in; or copy source and images to this machine first"
+        raise ConfigurationError("paths can be kept of images on this machine alone", where=str(source), cure=cure)
     how = f"nothing is lost: otmel graph build {source} --out {out} goes on where it stopped"
 
     def fill(settings: ImportSettings, options: dict, track: Track) -> Report:
         def build(store: GraphStore) -> Report:
-            return store.build(source, settings, **options, replace=replace, track=track)
+            return store.build(local(source), settings, **options, replace=replace, track=track)
 
-        return build_graph(out, build, images, wait=reading.wait, note=note)
+        with changing(out, GRAPH, reading.wait, note) as folder:
+            return build_graph(folder, build, images, wait=reading.wait, note=note)
 
     emit(reading.run(fill, how), json)
 
 
-def graph_upsert(graph: Path, source: Path, *, reading: Options = DEFAULTS, json: Json = False) -> None:
+def graph_upsert(graph: Where, source: Where, *, reading: Options = DEFAULTS, json: Json = False) -> None:
     """Insert or replace entities.
 
     Args:
-        graph: the graph's folder.
+        graph: the graph's folder, or its address (s3://BUCKET/PATH).
         source: a file of entities.
         reading: how the source is read.
         json: print JSON.
     """
     from otmel.data.store import GraphStore
+    from otmel.data.store.layout import GRAPH
+    from otmel.remote import changing, local
 
-    store = GraphStore.open(graph, reading.wait, note)
     how = f"nothing is lost: otmel graph upsert {graph} {source} goes on where it stopped"
-    emit(
-        reading.run(lambda settings, options, track: store.upsert(source, settings, **options, track=track), how), json
-    )
+
+    def upsert(settings: ImportSettings, options: dict, track: Track) -> Report:
+        with changing(graph, GRAPH, reading.wait, note) as folder:
+            store = GraphStore.open(folder, reading.wait, note)
+            return store.upsert(local(source), settings, **options, track=track)
+
+    emit(reading.run(upsert, how), json)
 
 
-def graph_delete(graph: Path, *ids: str, file: Path | None = None, wait: float = 0.0, json: Json = False) -> None:
+def graph_delete(graph: Where, *ids: str, file: Path | None = None, wait: float = 0.0, json: Json = False) -> None:
     """Delete entities.
 
     Args:
@@ -123,11 +138,15 @@ def graph_delete(graph: Path, *ids: str, file: Path | None = None, wait: float =
         json: print JSON.
     """
     from otmel.data.store import GraphStore
+    from otmel.data.store.layout import GRAPH
+    from otmel.remote import changing
 
     if not ids and file is None:
         raise ConfigurationError("no id is given", cure="otmel graph delete GRAPH ID …, or --file IDS.txt")
     listed = [*ids, *([] if file is None else _lines(file))]
-    emit(GraphStore.open(graph, wait, note).delete(listed), json)
+    with changing(graph, GRAPH, wait, note) as folder:
+        report = GraphStore.open(folder, wait, note).delete(listed)
+    emit(report, json)
 
 
 def _lines(file: Path) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 from otmel.cli.console import Json, emit, note
+from otmel.cli.places import Where
 
 
 def graph_expire(
-    graph: Path,
+    graph: Where,
     *,
     keep: int | None = None,
     older_than: float | None = None,
@@ -28,6 +28,10 @@ def graph_expire(
         json: print JSON.
     """
     from otmel.data.store import GraphStore
+    from otmel.data.store.layout import GraphLayout
+    from otmel.remote import changing
 
     age = None if older_than is None else timedelta(days=older_than)
-    emit(GraphStore.open(graph, wait, note).expire(keep, age, compact), json)
+    with changing(graph, GraphLayout(whole=True), wait, note) as folder:
+        done = GraphStore.open(folder, wait, note).expire(keep, age, compact)
+    emit(done, json)

@@ -10,7 +10,9 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from otmel.cli.cluster_options import ClusterOptions
 from otmel.cli.console import Json, emit, note, progress
+from otmel.cli.places import Where
 from otmel.cli.search_options import SearchOptions
 from otmel.errors import ConfigurationError
 
@@ -22,59 +24,74 @@ STANDARD = Path("-")
 
 
 def link(
-    run: Path,
+    run: Where,
     mention: str | None = None,
     *,
     context: str = "",
-    image: Path | None = None,
-    graph: Path | None = None,
-    data: Path | None = None,
-    input: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
-    documents: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    image: Where | None = None,
+    graph: Where | None = None,
+    data: Where | None = None,
+    input: Annotated[Where | None, Parameter(allow_leading_hyphen=True)] = None,
+    documents: Annotated[Where | None, Parameter(allow_leading_hyphen=True)] = None,
     detect: str | None = None,
-    output: Annotated[Path, Parameter(allow_leading_hyphen=True)] = STANDARD,
-    image_root: Path | None = None,
+    output: Annotated[Where, Parameter(allow_leading_hyphen=True)] = STANDARD,
+    image_root: Where | None = None,
     k: Annotated[int, Parameter(name=("-k", "--top"))] = 5,
     options: SearchOptions | None = None,
+    cluster: ClusterOptions | None = None,
     json: Json = False,
 ) -> None:
     """Link mentions.
 
     Args:
-        run: the run folder.
+        run: the run folder. It, graph, data, index, images, input and output may be addresses: s3://BUCKET/PATH.
         mention: the words to link, as they stand in the sentence.
         context: the sentence around them.
         image: the image that goes with them.
         graph: the entities: a graph (otmel graph build), a folder or a file (.jsonl, .csv, .parquet).
         data: a data set whose graph to use, instead of --graph.
-        input: a file of mentions (.jsonl, .csv, .parquet), or - to read JSON lines from the standard input.
+        input: a file of mentions (.jsonl, .csv, .parquet, .lance), or - to read JSON lines from the standard input;
+            with --engine ray also a folder of such files.
         documents: a file of texts with the places of their mentions (.jsonl, .csv, .parquet), or - for JSON lines.
         detect: what finds the mentions of documents that come without: dictionary (the graph's names), spacy:MODEL
             or gliner:MODEL.
         output: where the answers to a file go, as JSON lines; - is the standard output. With --documents, the same
-            command goes on where it was interrupted.
+            command goes on where it was interrupted. With --engine ray, a folder of part-NNNNN.jsonl, each with a
+            marker of what it was made from: the same command does what is missing.
         image_root: the folder that image names in a file are relative to and may not leave; by default the file's own.
         k: how many entities to return for each mention.
         options: how entities are searched.
+        cluster: who links; a cluster links files, and needs --index.
         json: print JSON.
     """
     _check_asked(mention is not None or image is not None, input, documents, detect)
     if k < 1:
         raise ConfigurationError(f"-k {k}: at least one entity must be asked for")
-    if documents is not None:
-        from otmel.cli.link_documents import Asked, link_documents
+    if (settings := (cluster or ClusterOptions()).cluster) is not None:
+        from otmel.cli.link_cluster import asked_of, link_on
 
-        root = image_root or folder_of(documents)
-        asked = Asked(run, documents, output, root, detect, k)
-        link_documents(lambda: opened_linker(run, graph or data, options), asked)
+        options = options or SearchOptions()
+        places = {"graph": graph or data, "index": options.index, "input": input, "output": output}
+        link_on(settings, asked_of(run, places, image_root, (k, options.settings())), json)
+        return
+    from otmel.remote import RUN, lazy, local, written
+
+    run, source = local(run, RUN), None if (given := input or documents) is None else local(given)
+    if source is not None:
+        root = folder_of(source) if image_root is None else lazy.folder(image_root)
+        with written(output) as target:
+            if documents is None:
+                _link_rows(opened_linker(run, graph or data, options), source, target, root, k)
+            else:
+                from otmel.cli.link_documents import Asked, link_documents
+
+                asked = Asked(run, source, target, root, detect, k)
+                link_documents(lambda: opened_linker(run, graph or data, options), asked)
         return
     linker = opened_linker(run, graph or data, options)
-    if input is not None:
-        _link_rows(linker, input, output, image_root, k)
-        return
     from otmel.data.records import Mention
 
-    found = linker.link(Mention(mention or "", context, image), k)[0]
+    found = linker.link(Mention(mention or "", context, image and local(image)), k)[0]
     if linker.remark is not None:
         note(f"note: {linker.remark}")
     for one in found.notes:
@@ -87,7 +104,7 @@ def link(
     emit(found if json else _table(found), json)
 
 
-def _check_asked(single: bool, input: Path | None, documents: Path | None, detect: str | None) -> None:
+def _check_asked(single: bool, input: Where | None, documents: Where | None, detect: str | None) -> None:
     """Whether there is one thing to link. Raises ``ConfigurationError``."""
     given = [name for name, there in (("a mention", single), ("--input", input), ("--documents", documents)) if there]
     if len(given) != 1:
@@ -106,7 +123,7 @@ def folder_of(source: Path) -> Path:
     return Path() if source == STANDARD else source.parent
 
 
-def opened_linker(run: Path, graph: Path | None, options: SearchOptions | None = None) -> Linker:
+def opened_linker(run: Where, graph: Where | None, options: SearchOptions | None = None) -> Linker:
     """The linker of a run over a graph: the one named, or that of the data set it was trained on.
 
     Raises:
@@ -116,7 +133,9 @@ def opened_linker(run: Path, graph: Path | None, options: SearchOptions | None =
     """
     from otmel.data.graph import KnowledgeGraph
     from otmel.linking import Linker
+    from otmel.remote import RUN, local
 
+    run = local(run, RUN)
     place, options = graph or remembered(run), options or SearchOptions()
     if place is None:
         cure = "name it: --graph FOLDER_OR_FILE, or --data the data set's folder"
@@ -124,23 +143,24 @@ def opened_linker(run: Path, graph: Path | None, options: SearchOptions | None =
     return Linker.load(run, KnowledgeGraph.open(place), options.index, options.settings())
 
 
-def remembered(run: Path) -> Path | None:
+def remembered(run: Where) -> Where | None:
     """The folder of the data set that a run was trained on, if it says. Raises ``ConfigurationError`` if it moved."""
     from otmel.models.bundle import read_record
+    from otmel.remote import placed
 
-    place = read_record(run).get("dataset_root")
-    if place is not None and not Path(place).exists():
+    stated = read_record(run).get("dataset_root")
+    place = None if stated is None else placed(stated)
+    if isinstance(place, Path) and not place.exists():
         problem = "the data set that the run was trained on is not there any more"
         raise ConfigurationError(problem, where=str(place), cure="name its new place: --data FOLDER, or --graph")
-    return None if place is None else Path(place)
+    return place
 
 
-def _link_rows(linker: Linker, source: Path, target: Path, image_root: Path | None, k: int) -> None:
+def _link_rows(linker: Linker, source: Path, target: Path, root: Path, k: int) -> None:
     from otmel.linking.rows import RowLinker, Tally
     from otmel.storage import json_text
 
     tally = Tally()
-    root = image_root or folder_of(source)
     with ExitStack() as stack:
         advance = stack.enter_context(progress("linking mentions"))
         write = stack.enter_context(writer(target))

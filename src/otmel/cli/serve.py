@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otmel.cli.console import Set, note
+from otmel.cli.places import Where
 from otmel.cli.search_options import SearchOptions
 from otmel.errors import ConfigurationError, MissingExtra
 
@@ -18,10 +19,10 @@ PACKAGES = ("fastapi", "uvicorn", "python_multipart", "structlog", "prometheus_c
 
 
 def serve(
-    run: Path,
+    run: Where,
     *,
-    graph: Path | None = None,
-    data: Path | None = None,
+    graph: Where | None = None,
+    data: Where | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     token_file: Path | None = None,
@@ -32,7 +33,8 @@ def serve(
     """Serve a run.
 
     Args:
-        run: the run folder.
+        run: the run folder. It, graph, data and index may be addresses (s3://BUCKET/PATH); a graph is then served as it
+            is at the start, and cannot be changed through the service.
         graph: the entities: a graph (otmel graph build), a folder or a file (.jsonl, .csv, .parquet).
         data: a data set whose graph to use, instead of --graph.
         host: the address to listen on; 0.0.0.0 for all.

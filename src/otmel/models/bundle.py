@@ -76,8 +76,9 @@ class Bundle:
         return cls(model, processor, _vectorizer(folder / NAMES_FILE), record)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
+def read_record(folder: Place) -> dict[str, Any]:
     """The contents of ``run.json``. Raises ``CheckpointError``."""
+    folder = local(folder, RUN)
     path = folder / RUN_FILE
     if not folder.is_dir():
         raise CheckpointError(

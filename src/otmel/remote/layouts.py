@@ -55,10 +55,12 @@ class Tree:
 
     Attributes:
         deep: with all folders in it; else only the files at its top.
+        under: what names begin with, where not all are wanted.
         last: names that are written last, in this order.
     """
 
     deep: bool = True
+    under: tuple[str, ...] = ("",)
     last: tuple[str, ...] = ()
 
     def committed(self, listed: Listing) -> bool:
@@ -93,7 +95,7 @@ class Tree:
         return []
 
     def _names(self, listed: Listing) -> list[str]:
-        return sorted(name for name in listed if self.deep or "/" not in name)
+        return sorted(name for name in listed if name.startswith(self.under) and (self.deep or "/" not in name))
 
 
 TREE = Tree()

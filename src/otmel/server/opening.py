@@ -11,14 +11,15 @@ from otmel.errors import DataError
 from otmel.linking import Linker
 from otmel.linking.follow import indexed_graph
 from otmel.linking.settings import LinkSettings
+from otmel.remote import Place, Uri, placed
 from otmel.server.service import Service
 from otmel.server.settings import ServerSettings
 
 
 def opened_service(
-    run: Path,
-    graph: Path,
-    index: Path | None,
+    run: Place,
+    graph: Place,
+    index: Place | None,
     search: LinkSettings,
     how: tuple[ServerSettings, str | None],
 ) -> Service:
@@ -26,7 +27,8 @@ def opened_service(
 
     Args:
         run: the run folder.
-        graph: a graph's folder, whose changes will be taken over; or any other folder or file with entities.
+        graph: a graph's folder, whose changes will be taken over; or any other folder or file with entities. What an
+            address holds is served as it is now.
         index: the index of the run over the graph, or over an earlier snapshot of it.
         search: how entities are searched.
         how: the service's settings, and the token that may change the graph.
@@ -36,16 +38,17 @@ def opened_service(
         DataError: the graph cannot be read.
     """
     settings, token = how
-    linker = Linker.load(run, _opened(graph, index), index, search)
-    return Service(linker, settings, graph if is_store(graph) else None, token)
+    at = placed(graph)
+    linker = Linker.load(run, _opened(at, index), index, search)
+    return Service(linker, settings, at if isinstance(at, Path) and is_store(at) else None, token)
 
 
-def _opened(graph: Path, index: Path | None) -> KnowledgeGraph:
+def _opened(graph: Path | Uri, index: Place | None) -> KnowledgeGraph:
     """The graph; of a stored one, the snapshot that the index belongs to, if it is there still.
 
     From there the service follows to the newest, which encodes what changed since the index was built, and no more.
     """
-    if index is not None and is_store(graph):
+    if index is not None and (isinstance(graph, Uri) or is_store(graph)):
         with suppress(DataError):  # there is no such snapshot: opening the index will say what to do
             return KnowledgeGraph.open(graph, indexed_graph(index))
     return KnowledgeGraph.open(graph)

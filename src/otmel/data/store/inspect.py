@@ -75,11 +75,17 @@ def inspected(folder: Folder) -> Info:
         images=images,
         newest=newest,
         snapshots=len(ledger.records),
-        bytes=sum(path.stat().st_size for path in folder.root.rglob("*") if path.is_file()),
+        bytes=_bytes(folder, ledger),
         fragments=0 if newest is None else fragments_of(folder.table, newest.lance_version),
         unfinished=unfinished,
         orphans=tuple(orphans(folder, ledger)),
     )
+
+
+def _bytes(folder: Folder, ledger: Ledger) -> int:
+    """Of all that is here, and of what older snapshots need that a copy of the newest one does without."""
+    here = sum(path.stat().st_size for path in folder.root.rglob("*") if path.is_file())
+    return here + sum(one.size for name, one in ledger.sums.items() if not (folder.table / name).exists())
 
 
 def orphans(folder: Folder, ledger: Ledger) -> list[str]:
