@@ -9,7 +9,7 @@ stands in place, and with what its workers had finished in their own folder.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from otmel.cluster.connection import Cluster, Note, connected
 from otmel.cluster.crew import Crew, Share
 from otmel.cluster.encoder import Encoder, Encoding, Fresh, Written, ranges
 from otmel.cluster.job import ClusterSettings, Material, Summary, found_anywhere
-from otmel.cluster.ledger import Ledger, Watch
+from otmel.cluster.ledger import Watch
 from otmel.cluster.sameness import Versions
 from otmel.errors import CheckpointError
 from otmel.index.build import build_index
@@ -130,9 +130,9 @@ class Everywhere:
                 found_anywhere(self.where.run), found_anywhere(self.where.graph), source.graph.snapshot, Versions.here()
             )
             job = Encoding(material, staged, writer.made, writer.settings)
-            watch = self._watch(advance)
+            watch = Watch.of(self.cluster.ray, advance)
             crew = self._crew(job, watch, len(tasks))
-            for written in crew.results(tasks, lambda one, task: one.write.remote(task)):
+            for written in crew.results(tasks, lambda one, task: one.write.remote(task, watch.ledger)):
                 for segment in written.segments:
                     number += 1
                     fresh.append(self._placed(writer, segment, f"{number:06d}"))
@@ -145,16 +145,12 @@ class Everywhere:
         if len(machines := {one.machine for one in crew.welcomed}) > 1:
             self.note(f"encoded by {' and by '.join(sorted(machines))}: last bits may differ between them")
 
-    def _watch(self, advance: Callable[..., None]) -> Watch:
-        ray = self.cluster.ray
-        return Watch(ray, ray.remote(Ledger).options(num_cpus=0, max_restarts=-1).remote(), advance)
-
     def _crew(self, job: Encoding, watch: Watch, tasks: int) -> Crew:
         share = Share.of(self.cluster)
         actor = self.cluster.ray.remote(Encoder).options(**share.options())
         return Crew(
             self.cluster,
-            make=lambda: actor.remote(job, watch.ledger),
+            make=lambda: actor.remote(job),
             count=lambda: min(tasks, self.workers or share.fit(self.cluster)),
             note=self.note,
             tick=watch.look,

@@ -28,6 +28,7 @@ from otmel.index.places import Places
 from otmel.index.source import RunSource
 from otmel.index.writer import IndexSettings, Writer
 from otmel.inputs.processor import OnceFindings
+from otmel.types import Batch
 
 
 @dataclass(frozen=True)
@@ -90,11 +91,10 @@ class Encoder:
 
     Args:
         job: what to do.
-        ledger: whom to tell how far it is.
     """
 
-    def __init__(self, job: Encoding, ledger: Any) -> None:
-        self.job, self.ledger = job, ledger
+    def __init__(self, job: Encoding) -> None:
+        self.job = job
 
     @refusing
     def ready(self) -> Welcome:
@@ -102,15 +102,15 @@ class Encoder:
         return Welcome(this_node(), self._source.machine)
 
     @refusing
-    def write(self, task: Task) -> Written:
-        """Encode the rows of a task and write them as segments."""
-        self.ledger.began.remote(task.number)
+    def write(self, task: Task, ledger: Any) -> Written:
+        """Encode the rows of a task and write them as segments; ``ledger`` is told how far that is."""
+        ledger.began.remote(task.number)
         stages, source = Stages(), _Timed.of(self._source)
         source.stages, source.processor.findings = stages, OnceFindings()
         places, seen = self._places(task)
         writer = Writer(places, source, source.graph, self.job.settings, self.job.made)
         began = perf_counter()
-        made = writer.segments(task.rows, 0, lambda rows: self.ledger.advanced.remote(task.number, rows))
+        made = writer.segments(task.rows, 0, lambda rows: ledger.advanced.remote(task.number, rows))
         stages.add("write", perf_counter() - began - sum(stages.seconds.values()))
         folders = [(places.segment(one.entry.name), one.rows) for one in made]
         segments = tuple(Fresh(folder, rows, None if seen else _content(folder)) for folder, rows in folders)
@@ -152,25 +152,13 @@ class _Timed(RunSource):
         return _Timed(source.bundle, source.graph, source.model, source.inputs)
 
     def states(self, rows: Int[Tensor, " n"]) -> Pieces:
-        began, pieces = perf_counter(), super().states(rows)
-        while True:
-            reading = self.stages.seconds.get("read", 0.0)
-            piece = next(pieces, None)
-            now = perf_counter()
-            self.stages.add("encode", now - began - (self.stages.seconds.get("read", 0.0) - reading))
-            if piece is None:
-                return
-            yield piece
-            began = perf_counter()
+        """As the source does."""
+        before = self.stages.seconds.get("read", 0.0)
+        yield from self.stages.timed("encode", super().states(rows))
+        self.stages.add("encode", before - self.stages.seconds.get("read", 0.0))
 
-    def _read(self, rows: Int[Tensor, " n"]) -> Iterator[tuple[Tensor, Any]]:
-        batches = super()._read(rows)
-        while True:
-            with self.stages.stage("read"):
-                batch = next(batches, None)
-            if batch is None:
-                return
-            yield batch
+    def _read(self, rows: Int[Tensor, " n"]) -> Iterator[tuple[Tensor, Batch]]:
+        yield from self.stages.timed("read", super()._read(rows))
 
 
 def _content(folder: Path) -> dict[str, Any]:

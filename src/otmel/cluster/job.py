@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
 from otmel.cluster.sameness import Versions
 from otmel.data.graph import KnowledgeGraph
 from otmel.errors import DataError
-from otmel.remote import Place, placed
+from otmel.remote import Place, Uri, placed
 from otmel.settings import Settings
 
+T = TypeVar("T")
 
-def found_anywhere(place: Place) -> Place:
+
+def found_anywhere(place: Place) -> Path | Uri:
     """A place in words that do not depend on the folder that a process works in."""
     at = placed(place)
     return at.absolute() if isinstance(at, Path) else at
@@ -79,6 +81,16 @@ class Stages:
             yield
         finally:
             self.add(name, perf_counter() - began)
+
+    def timed(self, name: str, items: Iterable[T]) -> Iterator[T]:
+        """``items``; waiting for them counts to a stage."""
+        waiting = iter(items)
+        while True:
+            with self.stage(name):
+                item = next(waiting, waiting)
+            if item is waiting:
+                return
+            yield item  # pyright: ignore[reportReturnType]
 
     def add(self, name: str, seconds: float) -> None:
         """So many more seconds of a stage."""

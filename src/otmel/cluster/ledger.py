@@ -71,6 +71,11 @@ class Watch:
     _whole: int = 0
     _shown: int = 0
 
+    @staticmethod
+    def of(ray: Any, advance: Advance) -> Watch:
+        """With a ledger of its own."""
+        return Watch(ray, ray.remote(Ledger).options(num_cpus=0, max_restarts=-1).remote(), advance)
+
     def look(self) -> None:
         """Ask for news."""
         try:

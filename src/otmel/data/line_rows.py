@@ -12,10 +12,13 @@ from otmel.data.raw_rows import MAX_DEPTH, MAX_ROW, RawRow, text_fault
 _MARK: Final = b"\xef\xbb\xbf"
 
 
-def read_lines(stream: IO[bytes] | IO[str], name: str, start: int = 0) -> Iterator[RawRow]:
-    """The rows of a JSONL stream after the first ``start``, in memory one line at a time; blank lines are no rows."""
+def read_lines(stream: IO[bytes] | IO[str], name: str, start: int = 0, before: int = 0) -> Iterator[RawRow]:
+    """The rows of a JSONL stream after the first ``start``, in memory one line at a time; blank lines are no rows.
+
+    ``before``: lines that the stream has already been moved past.
+    """
     passed = 0
-    for number, line in enumerate(bounded_lines(getattr(stream, "buffer", stream)), 1):
+    for number, line in enumerate(bounded_lines(getattr(stream, "buffer", stream), first=not before), 1 + before):
         if line is not None and not line.strip():
             continue
         passed += 1
@@ -30,9 +33,11 @@ def read_jsonl(file: ByteFile, start: int = 0) -> Iterator[RawRow]:
         yield from read_lines(stream, file.path.name, start)
 
 
-def bounded_lines(stream: IO[Any], limit: int = MAX_ROW) -> Iterator[bytes | None]:
-    """The lines of a stream; ``None`` for one longer than ``limit`` bytes, of which only a piece is ever held."""
-    first = True
+def bounded_lines(stream: IO[Any], limit: int = MAX_ROW, first: bool = True) -> Iterator[bytes | None]:
+    """The lines of a stream; ``None`` for one longer than ``limit`` bytes, of which only a piece is ever held.
+
+    ``first``: whether the stream stands at its beginning, where a byte order mark may be.
+    """
     while line := _piece(stream, limit):
         fits, rest = len(line) <= limit, line
         while rest and not rest.endswith(b"\n"):

@@ -31,7 +31,7 @@ def read_parquet(file: ByteFile, start: int = 0) -> Iterator[RawRow]:
         number = min(start, table.metadata.num_rows)
         file.position = _share(file, number, table.metadata.num_rows)
         for batch in _batches(table, start):
-            for row in _rows(batch):
+            for row in rows_of(batch):
                 number += 1
                 yield RawRow(f"{file.path.name}: row {number}", *row)
             file.position = _share(file, number, table.metadata.num_rows)
@@ -86,7 +86,7 @@ def _batch_rows(table: ParquetFile) -> int:
     return max(1, min(_BATCH_ROWS, int(_BATCH_BYTES / max(largest, 1.0))))
 
 
-def _rows(batch: pa.RecordBatch) -> Iterator[tuple[dict[str, Any], str | None]]:
+def rows_of(batch: pa.RecordBatch) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Values and fault of each row."""
     import pyarrow as pa
 
