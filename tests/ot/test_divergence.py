@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from otmel.ot import MeanSquared, Problem, RowKL, Sinkhorn, SymmetricKL, cosine_cost, solve
+from otmel.ot.means import Means
 
 ALL = (SymmetricKL(), SymmetricKL(target="literal"), RowKL(), RowKL(target="literal"), MeanSquared())
 
@@ -38,8 +39,8 @@ def test_eq_28_line_by_line(target):
     plan, scores, content = case()
     rows = sum(by_hand(p, s, target) for p, s in zip(plan, scores, strict=True)) / 3
     columns = sum(by_hand(p.T, s.T, target) for p, s in zip(plan, scores, strict=True)) / 3
-    assert RowKL(target=target)(plan, scores, content).item() == pytest.approx(rows, abs=1e-12)
-    both = SymmetricKL(target=target)(plan, scores, content).item()
+    assert RowKL(target=target)(plan, scores, content).value().item() == pytest.approx(rows, abs=1e-12)
+    both = SymmetricKL(target=target)(plan, scores, content).value().item()
     assert both == pytest.approx((rows + columns) / 2, abs=1e-12)
 
 
@@ -47,13 +48,13 @@ def test_squared_differences_by_hand():
     plan, scores, content = case()
     difference = scores.softmax(-1) - plan / plan.sum(-1, keepdim=True)
     expected = difference.square().sum(-1).mean()
-    torch.testing.assert_close(MeanSquared()(plan, scores, content), expected)
+    torch.testing.assert_close(MeanSquared()(plan, scores, content).value(), expected)
 
 
 @pytest.mark.parametrize("divergence", ALL, ids=str)
 def test_never_negative_and_zero_only_where_student_and_teacher_agree(divergence):
     for seed in range(20):
-        assert divergence(*case(seed=seed)) > 1e-3
+        assert divergence(*case(seed=seed)).value() > 1e-3
     # A doubly normalised plan, so that one score matrix can agree with its rows and its columns at once.
     plan = torch.rand(3, 4, 4, dtype=torch.float64)
     plan = solve(
@@ -62,7 +63,7 @@ def test_never_negative_and_zero_only_where_student_and_teacher_agree(divergence
     ).matrix
     scores = plan if getattr(divergence, "target", None) == "literal" else plan.log()
     content = torch.ones_like(plan, dtype=torch.bool)
-    assert divergence(plan, scores, content).abs() < 1e-12
+    assert divergence(plan, scores, content).value().abs() < 1e-12
 
 
 def test_the_literal_target_says_nothing(make_sides):
@@ -72,8 +73,8 @@ def test_the_literal_target_says_nothing(make_sides):
     plan = solve(problem, Sinkhorn(epsilon=0.05, iterations=50)).matrix
     content = torch.ones_like(plan, dtype=torch.bool)
     uniform = torch.zeros_like(plan)
-    literal = SymmetricKL(target="literal")(plan, uniform, content).item()
-    normalised = SymmetricKL()(plan, uniform, content).item()
+    literal = SymmetricKL(target="literal")(plan, uniform, content).value().item()
+    normalised = SymmetricKL()(plan, uniform, content).value().item()
     assert 0 < literal < 2.5e-6
     assert normalised > 0.05
     assert normalised > 10_000 * literal
@@ -84,10 +85,10 @@ def test_the_teacher_gets_no_gradient_and_the_student_a_right_one(divergence):
     plan, scores, content = case(2, 3)
     content[1, 1, :] = content[2, :, 2] = False
     plan, scores = plan.requires_grad_(), scores.requires_grad_()
-    divergence(plan, scores, content).backward()
+    divergence(plan, scores, content).value().backward()
     assert plan.grad is None
     assert scores.grad.abs().sum() > 0
-    assert torch.autograd.gradcheck(lambda given: divergence(plan.detach(), given, content), (scores,))
+    assert torch.autograd.gradcheck(lambda given: divergence(plan.detach(), given, content).value(), (scores,))
 
 
 @pytest.mark.parametrize("divergence", ALL, ids=str)
@@ -95,9 +96,9 @@ def test_padding_takes_no_part(divergence):
     plan, scores, content = case(3, 4)
     content[:, 2, :] = content[:, :, 3] = False
     plan = plan * content  # as a solver gives it
-    bare = divergence(plan[:, :2, :3], scores[:, :2, :3], content[:, :2, :3])
+    bare = divergence(plan[:, :2, :3], scores[:, :2, :3], content[:, :2, :3]).value()
     noisy = scores.masked_fill(~content, 50.0)
-    torch.testing.assert_close(divergence(plan, noisy, content), bare, atol=1e-12, rtol=0)
+    torch.testing.assert_close(divergence(plan, noisy, content).value(), bare, atol=1e-12, rtol=0)
 
 
 @pytest.mark.parametrize("divergence", ALL, ids=str)
@@ -105,10 +106,22 @@ def test_padding_takes_no_part(divergence):
 def test_items_without_content_do_not_count_and_nothing_at_all_is_zero(divergence, dtype):
     plan, scores, content = (t if t.dtype == torch.bool else t.to(dtype) for t in case(3, 4))
     content[1], scores = False, scores.requires_grad_()
-    with_empty = divergence(plan * content, scores, content)
-    without = divergence(plan[[0, 2]], scores[[0, 2]], content[[0, 2]])
+    with_empty = divergence(plan * content, scores, content).value()
+    without = divergence(plan[[0, 2]], scores[[0, 2]], content[[0, 2]]).value()
     torch.testing.assert_close(with_empty, without)
     with_empty.backward()
     assert scores.grad.isfinite().all()
     assert (scores.grad[1] == 0).all()
-    assert divergence(plan * 0, scores, torch.zeros_like(content)) == 0
+    assert divergence(plan * 0, scores, torch.zeros_like(content)).value() == 0
+
+
+@pytest.mark.parametrize("divergence", ALL, ids=str)
+def test_of_pieces_of_different_size_it_is_that_of_the_whole(divergence):
+    plan, scores, content = case(3, 4)
+    content[0, 1:] = content[1, :, 2:] = False
+    plan = plan * content
+    pieces = [divergence(plan[rows], scores[rows], content[rows]) for rows in ([0], [1, 2])]
+    whole = divergence(plan, scores, content)
+    torch.testing.assert_close(Means.added(pieces).value(), whole.value(), atol=1e-14, rtol=0)
+    mean_of_means = (pieces[0].value() + 2 * pieces[1].value()) / 3
+    assert (mean_of_means - whole.value()).abs() > 1e-4

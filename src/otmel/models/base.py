@@ -16,6 +16,7 @@ from torch import Tensor
 from otmel.kernels.formula import Formula
 from otmel.models.composition import Composition
 from otmel.models.name_rows import NameRows
+from otmel.ot.means import Means
 from otmel.types import Batch, TensorRecord, Views
 
 
@@ -105,13 +106,13 @@ class Encoded:
     """A state and the auxiliary loss that arose while it was made."""
 
     state: State
-    auxiliary: Float[Tensor, ""] | None = None
+    auxiliary: Means | None = None
 
 
 class LateTerm(Protocol):
     """What computes a part's late term in training, and says it as a value for the kernels."""
 
-    def __call__(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
+    def __call__(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Means | None]:
         """The term of every pair, and an auxiliary loss."""
         ...
 

@@ -8,9 +8,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from otmel.models.model import summed
 from otmel.models.settings import ModelSettings
 from otmel.ot import Correlation, Plan, Sides
+from otmel.ot.means import Means
 from otmel.types import Elements, Views
 
 Direction = Literal["image_to_text", "text_to_image"]
@@ -32,7 +32,7 @@ class Fusion(nn.Module):
         # The mean of the two products of the released code is their sum with both vectors divided by √2.
         self.scale = 1.0 if settings.fused_score == "sum" else 0.5**0.5
 
-    def forward(self, views: Views) -> tuple[Float[Tensor, "B 2d"], Tensor | None]:
+    def forward(self, views: Views) -> tuple[Float[Tensor, "B 2d"], Means | None]:
         """``ḡ^t ⊕ ḡ^v`` and the auxiliary loss of both directions.
 
         Without an image there is no message: ``ḡ^t`` pools the text alone and ``ḡ^v`` is zero.
@@ -43,7 +43,7 @@ class Fusion(nn.Module):
         g_text = _pooled(self.text_pool, text, to_text.tokens, image)
         g_image = _pooled(self.image_pool, image, to_image.tokens, text)
         joined = torch.cat([g_text, g_image], -1) * self.scale
-        return joined, summed(to_text.auxiliary, to_image.auxiliary)
+        return joined, Means.joined([to_text.auxiliary, to_image.auxiliary])
 
     def correlation(self, direction: Direction) -> Correlation:
         """The one of a direction."""

@@ -21,6 +21,7 @@ from otmel.models.settings import Interaction, Plannable
 from otmel.ot import Attention, Plan, Sides, Transport, cosine_cost
 from otmel.ot.correlation import adjustment_of, assigned, planned
 from otmel.ot.cost import uniform, unit
+from otmel.ot.means import Means
 
 
 class LateInteraction(nn.Module):
@@ -57,11 +58,11 @@ class LateInteraction(nn.Module):
         columns = self.projection(tokens)
         return LateState(tokens=columns, mask=mask, values=columns)
 
-    def forward(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
+    def forward(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Means | None]:
         """``L`` of every pair; 0 where either side has no tokens."""
         return by_tile(self._tile, mentions, entities)
 
-    def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
+    def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Means | None]:
         sides = self.sides(mentions, entities)
         weights, _ = assigned(self.assignment, sides, self.adjustment)
         if isinstance(self.assignment, Attention):

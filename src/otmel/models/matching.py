@@ -14,13 +14,14 @@ from otmel.models.base import LateState
 from otmel.models.settings import ModelSettings
 from otmel.ot import Assignment, Correlation, LearnedPool, Plan, Sides
 from otmel.ot.learned import Adjustment
+from otmel.ot.means import Means
 from otmel.ot.pool import WeightedPool, is_weighted
 
 PAIR_ELEMENTS = 12_000_000
 """Plan entries worked on at once in training; larger tiles are cut by mention and recomputed in the backward pass."""
 
 
-Scored = tuple[Float[Tensor, "M E"], Tensor | None]
+Scored = tuple[Float[Tensor, "M E"], Means | None]
 
 
 def by_tile(tile: Callable[[LateState, LateState], Scored], mentions: LateState, entities: LateState) -> Scored:
@@ -37,9 +38,8 @@ def by_tile(tile: Callable[[LateState, LateState], Scored], mentions: LateState,
         else:
             scores, loss = tile(chunk, entities)
         late.append(scores)
-        auxiliary.append(None if loss is None else loss * (len(chunk) / len(mentions)))
-    losses = [loss for loss in auxiliary if loss is not None]
-    return torch.cat(late), torch.stack(losses).sum() if losses else None
+        auxiliary.append(loss)
+    return torch.cat(late), Means.added(auxiliary)
 
 
 class Matching(nn.Module):
@@ -71,11 +71,11 @@ class Matching(nn.Module):
         """``K = T_m W_k`` and ``H = T_m W_v``: all that a mention brings."""
         return LateState(tokens=self.correlation.key(tokens), mask=mask, values=self.correlation.value(tokens))
 
-    def forward(self, mentions: LateState, entities: LateState) -> tuple[Float[Tensor, "M E"], Tensor | None]:
+    def forward(self, mentions: LateState, entities: LateState) -> Scored:
         """``ψ(ḡ_m, t_e)`` for every pair (Eq. 19–23), and the auxiliary loss averaged over the pairs."""
         return by_tile(self._tile, mentions, entities)
 
-    def _tile(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
+    def _tile(self, mentions: LateState, entities: LateState) -> Scored:
         assert mentions.values is not None
         assert entities.target is not None
         if self.direct:
@@ -86,7 +86,7 @@ class Matching(nn.Module):
         pooled = self.pool(assigned.tokens, filled)
         return torch.einsum("med,ed->me", pooled, entities.target), assigned.auxiliary
 
-    def _direct(self, mentions: LateState, entities: LateState) -> tuple[Tensor, Tensor | None]:
+    def _direct(self, mentions: LateState, entities: LateState) -> Scored:
         """The same number without the transported tokens, which are 96 wide: for pools that are weighted sums.
 
         With ``g_i = Σ_j A_ij h_j (+ q_i)``, ``(Σ_i w_i g_i) · t_e`` is ``Σ_j (Σ_i w_i A_ij) (h_j · t_e)`` (plus

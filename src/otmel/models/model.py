@@ -25,6 +25,7 @@ from otmel.models.config import LinkerConfig
 from otmel.models.name_rows import name_scores
 from otmel.models.reranking import hardest, reranking_loss
 from otmel.models.settings import SystemSettings
+from otmel.ot.means import Means
 from otmel.types import Views
 
 
@@ -74,6 +75,11 @@ class LinkerModel(PreTrainedModel):
     def late_factor(self, part: str) -> float:
         """What a part's late term does to its formula's number: a learned weight, where it has one."""
         return 1.0
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether all that is encoded of a row follows from that row: then a batch may be encoded in pieces."""
+        return True
 
     @property
     def second_stage(self) -> int:
@@ -127,7 +133,7 @@ class LinkerModel(PreTrainedModel):
         entities: Side,
         gather: Callable[[State], State] = lambda state: state,
         gold: Bool[Tensor, "M E"] | None = None,
-    ) -> tuple[Scores, dict[str, Tensor]]:
+    ) -> tuple[Scores, dict[str, Tensor | Means]]:
         """Scores of every mention against every entity, and what else is in the loss: ``KD`` (Eq. 28) and ``R``.
 
         All that is trained is computed in here, as ``DistributedDataParallel`` asks.
@@ -145,7 +151,9 @@ class LinkerModel(PreTrainedModel):
         mention = self.encode(mentions, receives=False)
         gathered = gather(entity.state)
         scores, pairs = self.score_with_auxiliary(mention.state, gathered)
-        losses = {"KD": summed(entity.auxiliary, mention.auxiliary, pairs)}
+        auxiliary = Means.joined([entity.auxiliary, mention.auxiliary, pairs])
+        # What is no mean over rows is each process's own; there may be processes without it.
+        losses = {"KD": auxiliary if auxiliary is None or self.by_rows else auxiliary.value()}
         if gold is not None:
             first = scores if gathered is entity.state else self.score(mention.state, entity.state)
             candidates = hardest(first.total, gold, self.second_stage)
@@ -177,7 +185,7 @@ class LinkerModel(PreTrainedModel):
         """The score of every pair."""
         return self.score_with_auxiliary(mentions, entities)[0]
 
-    def score_with_auxiliary(self, mentions: State, entities: State) -> tuple[Scores, Tensor | None]:
+    def score_with_auxiliary(self, mentions: State, entities: State) -> tuple[Scores, Means | None]:
         """The score of every pair, and what the late terms add to the loss."""
         parts, auxiliary = {}, []
         for part in self.parts:
@@ -194,7 +202,7 @@ class LinkerModel(PreTrainedModel):
             parts["N"] = name_scores(mentions.names, entities.names).to(self.name_weight)
             share["N"] = self.name_weight.expand_as(parts["N"])
         total = torch.stack([parts[part] * share[part] for part in parts]).sum(0)
-        return Scores(total, parts, share), summed(*auxiliary)
+        return Scores(total, parts, share), Means.joined(auxiliary)
 
     def _shares(self, mentions: State, entities: State) -> dict[str, Tensor]:
         """One over the number of averaged parts a pair has (Eq. 25), and one for all others it has."""
@@ -203,9 +211,3 @@ class LinkerModel(PreTrainedModel):
         averaged = [has[part.name] for part in self.parts if part.averaged]
         count = torch.stack([torch.zeros_like(both), *averaged]).sum(0).clamp_min(1)
         return {part.name: has[part.name] / count if part.averaged else has[part.name] for part in self.parts}
-
-
-def summed(*losses: Tensor | None) -> Tensor | None:
-    """The sum of the losses that exist."""
-    present = [loss for loss in losses if loss is not None]
-    return torch.stack(present).sum() if present else None

@@ -11,6 +11,7 @@ from torch import Tensor
 from otmel.models.base import Encoded, Side
 from otmel.models.composition import Part
 from otmel.models.model import LinkerModel
+from otmel.ot.means import Means
 from otmel.types import Views
 
 
@@ -36,4 +37,10 @@ class OneVector(LinkerModel):
         """The state of one side."""
         views = self.views(side)
         state = self.state(side, views, {self.part: self.vector(views, receives=receives)})
-        return Encoded(state, self.auxiliary(views) if self.training else None)
+        loss = self.auxiliary(views) if self.training else None
+        return Encoded(state, None if loss is None else Means.one(loss))
+
+    @property
+    def by_rows(self) -> bool:
+        """As for every system, but where a side adds something to the loss: that is of its whole batch."""
+        return type(self).auxiliary is OneVector.auxiliary

@@ -36,7 +36,7 @@ def contrastive(
     gold_is_candidate = candidates.gather(1, columns.unsqueeze(1)).squeeze(1)
     useful = gold_is_candidate & (candidates.sum(1) > 1)
     losses = functional.cross_entropy(scores.masked_fill(~candidates, -1e9), columns, reduction="none")
-    return torch.where(useful, losses, 0.0).sum() / mean_over_processes(useful.sum()).clamp_min(1)
+    return torch.where(useful, losses, 0.0).sum() / mean_over_processes(useful.sum())
 
 
 def contrastive_losses(

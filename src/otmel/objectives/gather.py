@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
+from torch import Tensor, nn
 
 from otmel.models.base import State
 from otmel.types import TensorRecord
+
+BUCKET = 2**24
+"""Numbers in one message, about."""
 
 
 def processes() -> int:
@@ -18,12 +22,14 @@ def processes() -> int:
 
 
 def mean_over_processes(count: Tensor) -> Tensor:
-    """A count averaged over the processes, as a float."""
-    mean = count.to(torch.float32)
+    """Counts, at least one in all, averaged over the processes, as floats: what sums of so many terms are divided by.
+
+    The mean over the processes of what is then left is the mean over the terms of all of them.
+    """
+    whole = count.to(torch.float32)
     if processes() > 1:
-        dist.all_reduce(mean)
-        mean = mean / processes()
-    return mean
+        dist.all_reduce(whole)
+    return whole.clamp_min(1) / processes()
 
 
 def gathered_rows(rows: Tensor) -> Tensor:
@@ -43,6 +49,47 @@ def gathered_state(state: State) -> State:
     if processes() == 1:
         return state
     return _gather(state)
+
+
+def used_anywhere(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """``gradients``, with zeros where only other processes have one: a collective needs all of them."""
+    if processes() == 1 or not tensors:
+        return list(gradients)
+    used = torch.tensor([gradient is not None for gradient in gradients], dtype=torch.int32, device=tensors[0].device)
+    dist.all_reduce(used, dist.ReduceOp.MAX)
+    return [
+        torch.zeros_like(tensor) if gradient is None and anywhere else gradient
+        for tensor, gradient, anywhere in zip(tensors, gradients, used.tolist(), strict=True)
+    ]
+
+
+def average_gradients(model: nn.Module) -> None:
+    """The mean over the processes of every weight's gradient, as ``DistributedDataParallel`` leaves it."""
+    if processes() == 1:
+        return
+    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    found = used_anywhere(weights, [weight.grad for weight in weights])
+    for weight, gradient in zip(weights, found, strict=True):
+        weight.grad = gradient
+    for bucket in _buckets([gradient for gradient in found if gradient is not None]):
+        flat = torch.cat([gradient.flatten() for gradient in bucket])
+        dist.all_reduce(flat)
+        flat /= processes()
+        for gradient, mean in zip(bucket, flat.split([one.numel() for one in bucket]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+
+def _buckets(gradients: Sequence[Tensor]) -> Iterator[list[Tensor]]:
+    """Neighbours of one kind, up to some size: many small messages are slow, and one large one takes memory."""
+    bucket: list[Tensor] = []
+    for gradient in gradients:
+        full = sum(map(Tensor.numel, bucket)) + gradient.numel() > BUCKET
+        if bucket and (full or (gradient.dtype, gradient.device) != (bucket[0].dtype, bucket[0].device)):
+            yield bucket
+            bucket = []
+        bucket.append(gradient)
+    if bucket:
+        yield bucket
 
 
 def _gather(record: State) -> State:

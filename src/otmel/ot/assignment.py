@@ -26,6 +26,7 @@ from otmel.ot.attention import attention_scores, pair_masks, softmax_plan
 from otmel.ot.cost import Sides, cosine_cost
 from otmel.ot.divergence import Divergence, SymmetricKL
 from otmel.ot.learned import AS_SET, Learned
+from otmel.ot.means import Means
 from otmel.ot.numerics import promoted
 from otmel.ot.transport import Plan, Problem, Sinkhorn, solve
 from otmel.settings import Settings
@@ -44,7 +45,7 @@ class Attention(Settings):
         steps = torch.zeros(weights.shape[:-2], dtype=torch.long, device=weights.device)
         return Plan(weights, steps, weights.sum(-1), weights.sum(-2))
 
-    def weights(self, sides: Sides) -> tuple[Tensor, Tensor | None]:
+    def weights(self, sides: Sides) -> tuple[Tensor, Means | None]:
         """The map ``A`` of Eq. 7, and no auxiliary loss."""
         return softmax_plan(attention_scores(sides), sides), None
 
@@ -93,7 +94,7 @@ class Transport(Settings):
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.gradient == "unrolled"):
             return solve(*self._problem(sides, learned))
 
-    def weights(self, sides: Sides, learned: Learned = AS_SET) -> tuple[Tensor, Tensor | None]:
+    def weights(self, sides: Sides, learned: Learned = AS_SET) -> tuple[Tensor, Means | None]:
         """The plan with its rows scaled, and no auxiliary loss."""
         plan = self.plan(sides, learned)
         if self.row_norm == "marginal":
@@ -140,7 +141,7 @@ class Distilled(Settings):
         """The student's map: what the model uses once it is trained."""
         return self.student.plan(sides)
 
-    def weights(self, sides: Sides) -> tuple[Tensor, Tensor | None]:
+    def weights(self, sides: Sides) -> tuple[Tensor, Means | None]:
         """The student's map and, while gradients are on, its divergence from the teacher's plan (Eq. 28)."""
         scores = attention_scores(sides)
         weights = softmax_plan(scores, sides)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from otmel.ot.assignment import Assignment, Attention, Distilled, Transport
 from otmel.ot.cost import Layout, Marginals, Sides
 from otmel.ot.learned import Adjustment
+from otmel.ot.means import Means
 from otmel.ot.transport import Plan
 from otmel.settings import Settings
 
@@ -36,7 +37,7 @@ class Assigned:
     """What a correlation assignment gives: the transported tokens ``G`` and the auxiliary loss, if there is one."""
 
     tokens: Float[Tensor, "... n d"]
-    auxiliary: Float[Tensor, ""] | None
+    auxiliary: Means | None
 
 
 def planned(assignment: Assignment, sides: Sides, adjustment: Adjustment | None) -> Plan:
@@ -46,7 +47,7 @@ def planned(assignment: Assignment, sides: Sides, adjustment: Adjustment | None)
     return assignment.plan(sides)
 
 
-def assigned(assignment: Assignment, sides: Sides, adjustment: Adjustment | None) -> tuple[Tensor, Tensor | None]:
+def assigned(assignment: Assignment, sides: Sides, adjustment: Adjustment | None) -> tuple[Tensor, Means | None]:
     """The weights of an assignment with what it has learned, and its auxiliary loss."""
     if adjustment is not None and isinstance(assignment, Transport):
         return assignment.weights(sides, adjustment.numbers)
@@ -81,7 +82,7 @@ class Correlation(nn.Module):
             tokens = tokens + sides.rows
         return Assigned(self.norm(tokens), auxiliary)
 
-    def weights(self, sides: Sides) -> tuple[Float[Tensor, "... n m"], Float[Tensor, ""] | None]:
+    def weights(self, sides: Sides) -> tuple[Float[Tensor, "... n m"], Means | None]:
         """``A`` as ``G = A H`` uses it, with dropout in training, and the auxiliary loss."""
         weights, auxiliary = assigned(self.assignment, sides, self.adjustment)
         if self.shape.dropout:

@@ -14,6 +14,7 @@ from jaxtyping import Bool, Float
 from pydantic import Field
 from torch import Tensor
 
+from otmel.ot.means import Means
 from otmel.ot.numerics import far, promoted
 from otmel.settings import Settings
 
@@ -26,11 +27,11 @@ class SymmetricKL(Settings):
     kind: Literal["symmetric_kl"] = "symmetric_kl"
     target: Target = "normalised"
 
-    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Tensor:
+    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Means:
         """Mean over the batch of Eq. 28, each direction averaged over its lines that have content."""
         rows = _line_divergence(plan, scores, content, self.target)
         columns = _line_divergence(plan.mT, scores.mT, content.mT, self.target)
-        return 0.5 * (rows + columns)
+        return Means(0.5 * torch.cat([rows.sums, columns.sums]), torch.cat([rows.counts, columns.counts]))
 
 
 class RowKL(Settings):
@@ -39,7 +40,7 @@ class RowKL(Settings):
     kind: Literal["row_kl"] = "row_kl"
     target: Target = "normalised"
 
-    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Tensor:
+    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Means:
         """Mean over rows of ``KL(plan row ‖ attention row)``."""
         return _line_divergence(plan, scores, content, self.target)
 
@@ -49,23 +50,26 @@ class MeanSquared(Settings):
 
     kind: Literal["mean_squared"] = "mean_squared"
 
-    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Tensor:
+    def __call__(self, plan: Tensor, scores: Tensor, content: Bool[Tensor, "... n m"]) -> Means:
         """Mean over rows of the sum of squared differences."""
         student = _log_softmax(scores, content).exp() * content
         teacher = _targets(plan.detach(), content, "normalised")
-        lines = content.any(-1)
-        return (student - teacher).square().sum(-1).masked_select(lines).sum() / lines.sum().clamp_min(1)
+        return _over_lines((student - teacher).square().sum(-1), content)
 
 
 Divergence = Annotated[SymmetricKL | RowKL | MeanSquared, Field(discriminator="kind")]
 
 
-def _line_divergence(plan: Tensor, scores: Tensor, content: Tensor, target: Target) -> Float[Tensor, ""]:
+def _line_divergence(plan: Tensor, scores: Tensor, content: Tensor, target: Target) -> Means:
     teacher = _targets(plan.detach(), content, target)
     student = _log_softmax(scores, content)
     terms = torch.special.xlogy(teacher, teacher) - teacher * student
+    return _over_lines(terms.masked_fill(~content, 0).sum(-1), content)
+
+
+def _over_lines(terms: Float[Tensor, "... n"], content: Tensor) -> Means:
     lines = content.any(-1)
-    return terms.masked_fill(~content, 0).sum(-1).masked_select(lines).sum() / lines.sum().clamp_min(1)
+    return Means(terms.masked_select(lines).sum().unsqueeze(0), lines.sum().unsqueeze(0))
 
 
 def _targets(plan: Tensor, content: Tensor, target: Target) -> Tensor:

@@ -124,7 +124,7 @@ def test_the_contrast_is_between_text_and_image_of_the_rows_that_have_both(model
         for row in rows:
             cosines = torch.stack([torch.cosine_similarity(a[row], b[other], dim=0) for other in rows]) / 0.07
             total += float(cosines.logsumexp(0) - cosines[rows.index(row)]) / len(rows) / 2
-    assert float(loss) == pytest.approx(0.1 * total, rel=1e-6)
+    assert float(loss.value()) == pytest.approx(0.1 * total, rel=1e-6)
 
 
 def test_the_contrast_needs_two_images_and_a_weight(model, make_side):
