@@ -65,7 +65,7 @@ def view(store: Store, listed: Listing, layout: Layout) -> Path:
 
 def _nothing(store: Store, listed: Listing) -> Absent:
     if not listed:
-        return Absent("there is nothing here", where=str(store.uri), cure="check the address, and that it is a folder")
+        return Absent("there is nothing here", where=str(store.uri), cure="check bucket and path: s3://BUCKET/PATH")
     problem = f"nothing complete is here, only {len(listed):,} other files such as {min(listed)}"
     return Absent(problem, where=str(store.uri), cure="check the address; or run the command again that writes it")
 

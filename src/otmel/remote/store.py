@@ -6,12 +6,12 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
 from otmel.errors import ConfigurationError, StorageError
-from otmel.remote.faults import Moved, Retry
+from otmel.remote.faults import SECRETS, Moved, Retry
 from otmel.remote.places import Uri
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ class Store:
         selector = FileSelector(root, recursive=True, allow_not_found=True)
         found = self._tried("be listed", under, lambda: self.files.get_file_info(selector))
         cut = len(self.uri.key) + 1
-        return {one.path[cut:]: Entry(one.size, one.mtime_ns or 0) for one in found if one.is_file}
+        return {one.path.lstrip("/")[cut:]: Entry(one.size, one.mtime_ns or 0) for one in found if one.is_file}
 
     def content(self) -> Listing:
         """The objects of ``list`` that are content."""
@@ -196,14 +196,22 @@ def endpoint() -> str | None:
 
 
 def _s3() -> Any:
+    """One client for all folders: making one costs time, and waits for the requests of the others."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    own = fingerprint(repr([os.environ.get(name) for name in (*SECRETS, "AWS_PROFILE")]).encode())
+    return _client(endpoint(), region or ("us-east-1" if endpoint() else None), (CONNECT_SECONDS, SILENT_SECONDS), own)
+
+
+@lru_cache(maxsize=8)
+def _client(server: str | None, region: str | None, seconds: tuple[float, float], own: str) -> Any:
+    """A client for some server, region and limits; ``own`` changes with the credentials, which it finds for itself."""
     from pyarrow import fs
 
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     return fs.S3FileSystem(
-        endpoint_override=endpoint(),
-        region=region or ("us-east-1" if endpoint() else None),
-        connect_timeout=CONNECT_SECONDS,
-        request_timeout=SILENT_SECONDS,
+        endpoint_override=server,
+        region=region,
+        connect_timeout=seconds[0],
+        request_timeout=seconds[1],
         retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
         allow_delayed_open=True,
     )
