@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageDraw
+
+settings.register_profile("no deadline", deadline=None)  # times are not asserted: a busy machine breaks no test
+settings.load_profile("no deadline")
 
 DATA_ROOT = Path(__file__).resolve().parents[2] / "shared" / "data"
 
