@@ -16,6 +16,7 @@ from typing import Any, Final
 from otmel.errors import StorageError
 from otmel.progress import progress
 from otmel.remote.cache import Nest, locked, walked
+from otmel.remote.faults import Moved
 from otmel.remote.fetching import in_parallel
 from otmel.remote.layouts import Layout
 from otmel.remote.lease import Lease
@@ -153,6 +154,9 @@ class Push:
         changed = self.work.changed(here)
         if not changed and here.keys() == self.work.begun.files.keys():
             return
+        if _stamp_there(self.store, self.store.content(), self.layout) != self.work.begun.stamp:
+            cure = "run the same command again: it begins with what is there now"
+            raise Moved("another writer has changed it", where=str(self.store.uri), cure=cure)
         heads = self.layout.heads(changed, self.work.begun.files)
         self._send({name: here[name] for name in changed if name not in heads})
         self._check({name: one for name, one in here.items() if name not in heads})
