@@ -158,6 +158,7 @@ def remembered(run: Where) -> Where | None:
 
 def _link_rows(linker: Linker, source: Path, target: Path, root: Path, k: int) -> None:
     from otmel.linking.rows import RowLinker, Tally
+    from otmel.remote.told import told
     from otmel.storage import json_text
 
     tally = Tally()
@@ -165,7 +166,7 @@ def _link_rows(linker: Linker, source: Path, target: Path, root: Path, k: int) -
         advance = stack.enter_context(progress("linking mentions"))
         write = stack.enter_context(writer(target))
         for answers in RowLinker(linker, k, root, tally).answers(_rows(source)):
-            write("".join(json_text(answer, indent=None) + "\n" for answer in answers))
+            write(told("".join(json_text(answer, indent=None) + "\n" for answer in answers)))
             advance(len(answers))
     if linker.remark is not None:
         note(linker.remark)

@@ -74,6 +74,7 @@ def link_documents(open_linker: Callable[[], Linker], asked: Asked) -> None:
     from otmel.linking.detection import detector
     from otmel.linking.document_rows import DocumentRows
     from otmel.linking.documents import DocumentLinker
+    from otmel.remote.told import told
     from otmel.storage import json_text
 
     source = None if asked.documents == STANDARD else Source.of(asked.documents)
@@ -90,7 +91,7 @@ def link_documents(open_linker: Callable[[], Linker], asked: Asked) -> None:
         advance(kept)
         began = time.perf_counter()
         for answers in rows.answers(islice(_rows(asked.documents), kept, None)):
-            write("".join(json_text(answer, indent=None) + "\n" for answer in answers))
+            write(told("".join(json_text(answer, indent=None) + "\n" for answer in answers)))
             advance(len(answers))
     _report(linker, rows.tally, time.perf_counter() - began, kept)
     if asked.output != STANDARD:
@@ -122,6 +123,7 @@ def _output(asked: Asked, source: Source | None, linker: Linker) -> Iterator[tup
 def _made(asked: Asked, source: Source, linker: Linker) -> dict[str, Any]:
     """All that decides what the lines say."""
     from otmel.index.source import inputs_hash
+    from otmel.remote.told import told
 
     calibration = asked.run / "calibration.json"
     return {
@@ -132,7 +134,7 @@ def _made(asked: Asked, source: Source, linker: Linker) -> dict[str, Any]:
         "graph": linker.graph.snapshot,
         "search": linker.settings.model_dump(mode="json", exclude={"threads"}),
         "detect": asked.detect,
-        "image_root": str(asked.image_root.resolve()),
+        "image_root": told(str(asked.image_root.resolve())),
         "k": asked.k,
         "otmel": __version__,
     }
