@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 import torch.distributed as dist
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from otmel.models.base import State
 from otmel.types import TensorRecord
 
+T = TypeVar("T")
 BUCKET = 2**24
 """Numbers in one message, about."""
 
@@ -19,6 +20,29 @@ BUCKET = 2**24
 def processes() -> int:
     """How many processes train together."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
+
+
+def is_first() -> bool:
+    """Whether this is the first process."""
+    return processes() == 1 or dist.get_rank() == 0
+
+
+def agreed(value: T) -> T:
+    """The first process's value, in all of them."""
+    if processes() == 1:
+        return value
+    told = [value]
+    dist.broadcast_object_list(told, src=0)
+    return told[0]
+
+
+def anywhere(here: bool) -> bool:
+    """Whether something is so in any of the processes."""
+    if processes() == 1:
+        return here
+    told: list[bool] = [False] * processes()
+    dist.all_gather_object(told, here)
+    return any(told)
 
 
 def mean_over_processes(count: Tensor) -> Tensor:

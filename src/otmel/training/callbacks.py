@@ -14,6 +14,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from otmel.errors import StorageError
+from otmel.objectives.gather import anywhere
 from otmel.progress import Advance
 from otmel.storage import atomic_write_text
 
@@ -129,7 +130,8 @@ class Interruption(TrainerCallback):
         self.asked = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Stop after this step if asked to."""
+        """Stop after this step if any of the processes was asked to."""
+        self.asked = anywhere(self.asked)
         if self.asked:
             # A validation that is due now is still done: the checkpoint lies after it, and resuming would miss it.
             control.should_save = True

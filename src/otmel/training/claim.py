@@ -11,6 +11,7 @@ from otmel.data.dataset import Dataset
 from otmel.errors import CheckpointError
 from otmel.evaluation.results import versions
 from otmel.models.bundle import RUN_FILE, read_record
+from otmel.objectives.gather import is_first, processes
 from otmel.storage import atomic_write_json
 from otmel.training.settings import RunSettings
 
@@ -24,16 +25,16 @@ def record_of(dataset: Dataset, settings: RunSettings) -> dict[str, Any]:
         "dataset": dataset.name,
         "dataset_root": None if dataset.root is None else str(dataset.root),
         "data": {"train": dataset.digest("train"), "graph": dataset.graph.snapshot, "entities": len(dataset.graph)},
+        "processes": processes(),
         "versions": versions(),
     }
 
 
 def claim(out: Path, record: dict[str, Any]) -> None:
     """Take the folder, once nothing stands in the way of training; of several processes, the first one takes it."""
-    several = distributed.is_available() and distributed.is_initialized()
-    if several:
+    if processes() > 1:
         distributed.barrier()  # every process has found the folder free
-    if not (out / RUN_FILE).exists() and (not several or distributed.get_rank() == 0):
+    if not (out / RUN_FILE).exists() and is_first():
         atomic_write_json(out / RUN_FILE, record)
 
 
@@ -49,6 +50,7 @@ def check_free(out: Path, record: dict[str, Any], resume: bool) -> None:
             "a run stands here already", where=str(out), cure="resume it with --resume, or choose another --out"
         )
     before = read_record(out)
+    _check_processes(before.get("processes", 1), record["processes"], out)
     for key in ("settings", "data"):
         if before.get(key) != record[key]:
             raise CheckpointError(
@@ -56,6 +58,17 @@ def check_free(out: Path, record: dict[str, Any], resume: bool) -> None:
                 where=str(out),
                 cure="resume with the same command, or start a new run in another folder",
             )
+
+
+def _check_processes(before: int, now: int, out: Path) -> None:
+    """Another number of processes would make other batches, and draw other numbers for dropout."""
+    if before != now:
+        raise CheckpointError(
+            f"the run was started with {before} process{'es' * (before > 1)}, and this is {now}",
+            where=str(out),
+            cure=f"resume with as many (torchrun … -m otmel train …), or start a new run; {before} × "
+            "training.batch_size mentions make a batch",
+        )
 
 
 def _difference(before: Any, now: Any, place: str = "") -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import torch
 from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 
 from otmel.data.dataset import Dataset
@@ -22,6 +21,8 @@ from otmel.models.device import placed
 from otmel.models.model import LinkerModel
 from otmel.models.names import NameVectorizer, names_of
 from otmel.models.registry import new_model
+from otmel.objectives.caching import check_pieces
+from otmel.objectives.gather import agreed, is_first, processes
 from otmel.progress import progress
 from otmel.training.batches import Collator, Rows
 from otmel.training.callbacks import Bar, ExtraCheckpoints, Interruption, JsonLog
@@ -52,8 +53,9 @@ def train(
         features: a folder in which what a frozen encoder gives is kept for further runs on the same data.
 
     Raises:
-        ConfigurationError: no encoder is named, or the split for validation is missing.
-        CheckpointError: ``out`` holds a run already, or one of other settings or data.
+        ConfigurationError: no encoder is named, the split for validation is missing, or ``training.chunk`` is set for a
+            system whose batches cannot be cut.
+        CheckpointError: ``out`` holds a run already, or one of other settings, data or number of processes.
         TrainingError: nothing to train on, or the loss is no number any more.
         StorageError: the disk refused a checkpoint.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
@@ -69,6 +71,8 @@ def train(
     vectorizer = NameVectorizer.fit(name for entity in dataset.graph for name in names_of(entity))
     model = _model(settings, encoder)
     model.prepare(processor)
+    if settings.training.chunk is not None:
+        check_pieces(model)  # before the features are computed
     material = prepared(dataset, settings, (model, processor, vectorizer), say, features)
     _steps_per_epoch(len(material.train), settings)
     claim(out, record)
@@ -81,13 +85,16 @@ def fit(
 ) -> Bundle:
     """Train ``bundle.model`` on prepared material; ``train`` without the reading."""
     out.mkdir(parents=True, exist_ok=True)
-    resumed, broken = newest_sound(out / CHECKPOINTS) if resume else (None, [])
+    # One process looks, and removes what is broken; the others go by what it found.
+    resumed, broken = agreed(newest_sound(out / CHECKPOINTS) if resume and is_first() else (None, []))
     for checkpoint in broken:
         say(f"{checkpoint.name} is incomplete or damaged and was removed")
     if resume:
         say(f"resuming after step {step_of(resumed)}" if resumed else "no checkpoint yet: starting from the beginning")
     model = bundle.model
     model.train()
+    if settings.training.chunk is not None:
+        check_pieces(model)
     per_epoch = _steps_per_epoch(len(material.train), settings)
     with progress("training", per_epoch * settings.training.epochs) as advance, Interruption() as stop:
         trainer = _trainer(model, material, settings, out, per_epoch)
@@ -128,6 +135,7 @@ def _trainer(model: LinkerModel, material: Material, settings: RunSettings, out:
         optimizers=(optimizer(model, settings.training), None),
         validate=lambda: validated_by_ranking(model, material),
         names=material.train_names,
+        chunk=settings.training.chunk,
     )
 
 
@@ -149,7 +157,7 @@ def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> LinkerModel:
 
 
 def _steps_per_epoch(mentions: int, settings: RunSettings) -> int:
-    world = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
+    world = processes()
     steps = mentions // (settings.training.batch_size * world)
     if steps == 0:
         raise ConfigurationError(

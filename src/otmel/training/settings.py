@@ -23,6 +23,8 @@ class TrainingSettings(Settings):
     Attributes:
         epochs: passes over the training mentions.
         batch_size: mentions per process and step; their entities are each other's negatives.
+        chunk: mentions, or entities, that are encoded and scored at once, with the same gradients
+            (``otmel.objectives.caching``); ``None``: all of the batch.
         learning_rate: of the matching layers.
         encoder_learning_rate: of the encoder; ``None``: the same.
         weight_decay, adam_epsilon: of AdamW.
@@ -43,6 +45,7 @@ class TrainingSettings(Settings):
 
     epochs: int = Field(default=4, ge=1)
     batch_size: int = Field(default=32, ge=2)
+    chunk: int | None = Field(default=None, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
     encoder_learning_rate: float | None = Field(default=None, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)

@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from transformers import Trainer, TrainingArguments
 
 from otmel.errors import CheckpointError, StorageError, TrainingError
+from otmel.models.device import device
 from otmel.models.model import LinkerModel
-from otmel.objectives.total import TrainingBatch, total_loss
+from otmel.objectives.caching import Pieces, cached_gradients
+from otmel.objectives.gather import agreed, average_gradients
+from otmel.objectives.total import Losses, TrainingBatch, total_loss
 from otmel.training.callbacks import FinalValidation
 from otmel.training.checkpoints import is_sound, seal
 from otmel.training.settings import TrainingSettings
@@ -28,14 +31,32 @@ class LinkerTrainer(Trainer):
     Args:
         validate: gives ``{"mrr": …, "h1": …}`` of the model as it stands.
         names: what to call the training mentions in errors.
+        chunk: size of the pieces that a batch is computed in; ``None``: as a whole.
         kwargs: as for ``Trainer``.
     """
 
-    def __init__(self, *args: Any, validate: Validate, names: list[str], **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, validate: Validate, names: list[str], chunk: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
-        self._validate, self._names = validate, names
+        self._validate, self._names, self._chunk = validate, names, chunk
         self._terms: dict[str, list[float]] = {}
         self.add_callback(FinalValidation())
+
+    def training_step(
+        self, model: nn.Module, inputs: dict[str, Any], num_items_in_batch: Tensor | int | None = None
+    ) -> Tensor:
+        """The gradients of one batch, as a whole or in pieces."""
+        if self._chunk is None:
+            return super().training_step(model, inputs, num_items_in_batch)
+        assert isinstance(self.model, LinkerModel)
+        model.train()
+        # On the model itself: what wraps it would average the gradients of every piece by itself.
+        pieces = Pieces(self._chunk, lambda: self.accelerator.autocast())
+        losses = cached_gradients(self.model, inputs["batch"].to(self.args.device), pieces)
+        self._note(losses, inputs["rows"])
+        average_gradients(self.model)
+        return losses.total
 
     def compute_loss(  # pyright: ignore[reportIncompatibleMethodOverride]
         self,
@@ -47,8 +68,12 @@ class LinkerTrainer(Trainer):
         """Eq. 29 of one batch. Raises ``TrainingError``, naming the batch, if it is not finite."""
         batch: TrainingBatch = inputs["batch"]
         losses = total_loss(model, batch.to(self.args.device))
+        self._note(losses, inputs["rows"])
+        return losses.total
+
+    def _note(self, losses: Losses, rows: Tensor) -> None:
         if not torch.isfinite(losses.total):
-            names = [self._names[row] for row in inputs["rows"].tolist()]
+            names = [self._names[row] for row in rows.tolist()]
             raise TrainingError(
                 f"the loss is {losses.total.item()} at step {self.state.global_step + 1}",
                 where=f"batch of the mentions {', '.join(names[:5])}{' …' if len(names) > 5 else ''}",
@@ -56,7 +81,6 @@ class LinkerTrainer(Trainer):
             )
         for term, value in losses.terms.items():
             self._terms.setdefault(f"loss_{term}", []).append(value.item())
-        return losses.total
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Log, with the mean of each term of the loss since the last time."""
@@ -71,6 +95,7 @@ class LinkerTrainer(Trainer):
         self._refuse_broken_weights()
         try:
             super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()  # each process has a file in it
             if self.is_world_process_zero():
                 seal(checkpoint)
         except (OSError, RuntimeError, SafetensorError) as fault:
@@ -107,7 +132,8 @@ class LinkerTrainer(Trainer):
         """Rank the validation mentions against the whole graph."""
         assert isinstance(self.model, nn.Module)
         self.model.eval()
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in self._validate().items()}
+        validated = agreed(self._validate())  # last bits may differ, and must not part the processes
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in validated.items()}
         self.model.train()
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -126,6 +152,7 @@ def training_arguments(settings: TrainingSettings, seed: int, steps_per_epoch: i
         adam_epsilon=settings.adam_epsilon,
         max_grad_norm=settings.gradient_clip,
         bf16=settings.precision == "bfloat16",
+        use_cpu=device().type == "cpu",
         eval_strategy="steps",
         eval_steps=interval,
         save_strategy="steps",
