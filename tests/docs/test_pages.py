@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import loopback
 import pytest
 from pages import DOCS, Page, blocks, copied
 
@@ -18,7 +19,7 @@ else:
     import tomli as tomllib
 
 PAGES = sorted(path.stem for path in DOCS.glob("*.md") if blocks(path))
-ALONE = {"quickstart", "extending"}
+ALONE = {"quickstart", "extending", "storage"}
 """Pages with a test of their own."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -48,6 +49,17 @@ def test_the_quickstart_runs(quickstart: Path) -> None:
 @pytest.mark.parametrize("name", [name for name in PAGES if name not in ALONE])
 def test_every_block_of_the_page_runs(name: str, quickstart: Path, tmp_path: Path) -> None:
     Page(name, copied(quickstart, tmp_path)).run()
+
+
+def test_the_page_on_storage_runs_against_a_server(
+    quickstart: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with loopback.s3_server() as port:
+        loopback.create_bucket(port, "my-bucket")
+        for name, value in loopback.environment(f"http://127.0.0.1:{port}").items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("OTMEL_CACHE", str(tmp_path / "cache"))
+        Page("storage", copied(quickstart, tmp_path)).run()
 
 
 def test_a_system_of_another_package_is_trained_as_its_page_says(quickstart: Path, tmp_path: Path) -> None:

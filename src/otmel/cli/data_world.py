@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otmel.cli.console import Json, Set, emit, reported
+from otmel.cli.places import Here
 
 if TYPE_CHECKING:
     from otmel.data.world import WorldSummary
 
 
-def data_world(*, out: Path, seed: int = 0, set: Set = (), json: Json = False) -> None:
+def data_world(*, out: Here, seed: int = 0, set: Set = (), json: Json = False) -> None:
     """Generate a world and write it.
 
     Args:

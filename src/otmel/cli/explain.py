@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.link import opened_linker, remembered
-from otmel.cli.places import Where
+from otmel.cli.places import Here, Where
 from otmel.errors import ConfigurationError, DataError, nearest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def explain(
     graph: Where | None = None,
     entity: str | None = None,
     rank: int = 1,
-    out: tuple[Path, ...] = (),
+    out: tuple[Here, ...] = (),
     json: Json = False,
 ) -> None:
     """Explain a link.

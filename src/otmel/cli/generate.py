@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.evaluate import dataset_of, record_of, warn_of_another_graph
-from otmel.cli.places import Where
+from otmel.cli.places import Here, Where
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def generate(
     split: str = "dev",
     beams: int | None = None,
     limit: int | None = None,
-    out: Path | None = None,
+    out: Here | None = None,
     json: Json = False,
 ) -> None:
     """Write names.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit, reported
-from otmel.cli.places import Where
+from otmel.cli.places import Here, Where
 
 if TYPE_CHECKING:
     from otmel.data.store import GraphStore
@@ -50,7 +49,7 @@ def graph_verify(graph: Where, *, json: Json = False) -> int:
     return 0 if found.sound else 1
 
 
-def graph_export(graph: Where, out: Path, *, snapshot: str | None = None, json: Json = False) -> None:
+def graph_export(graph: Where, out: Here, *, snapshot: str | None = None, json: Json = False) -> None:
     """Write a graph to a file.
 
     Args:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, Set, emit, resumable
+from otmel.cli.places import Here, Where
 
 if TYPE_CHECKING:
     from otmel.encoders.contrast import Retrieval
@@ -18,7 +19,7 @@ class Pretrained:
     """What ``otmel pretrain`` prints."""
 
     report: PretrainReport
-    data: Path
+    data: Where
 
     def as_json(self) -> dict[str, Any]:
         """The whole report."""
@@ -41,9 +42,9 @@ class Pretrained:
 
 
 def pretrain(
-    data: Path,
+    data: Where,
     *,
-    out: Path,
+    out: Here,
     text: str | None = None,
     captions: Path | None = None,
     seed: int | None = None,

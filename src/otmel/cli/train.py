@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit, note
+from otmel.cli.places import Here, Where
 from otmel.cli.run_options import RunOptions
 from otmel.settings import validated
 
@@ -25,7 +26,7 @@ class Trained:
     """What ``otmel train`` has to say in the end."""
 
     run: Path
-    data: Path
+    data: Where
     record: dict[str, Any]
 
     def as_json(self) -> dict[str, Any]:
@@ -43,9 +44,9 @@ class Trained:
 
 
 def train(
-    data: Path,
+    data: Where,
     *,
-    out: Path,
+    out: Here,
     options: RunOptions = NO_OPTIONS,
     resume: bool = False,
     features: Path | None = None,
@@ -55,7 +56,7 @@ def train(
     """Train a linker.
 
     Args:
-        data: the data set.
+        data: the data set, or its address (s3://BUCKET/PATH).
         out: the run folder to write.
         options: what decides the settings.
         resume: go on with the run that stands in the folder; its settings need not be given again.
@@ -94,7 +95,7 @@ def _settings(out: Path, options: RunOptions, resume: bool) -> RunSettings:
 
 
 @contextmanager
-def _resumable(data: Path, out: Path) -> Iterator[None]:
+def _resumable(data: Where, out: Path) -> Iterator[None]:
     """Ctrl-C says how to go on: with ``--resume`` once the run has begun, by the same command before."""
     from otmel.models.bundle import RUN_FILE
 

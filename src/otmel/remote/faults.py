@@ -50,9 +50,9 @@ class Retry:
         longest: seconds between two attempts at most.
     """
 
-    attempts: int = 7
+    attempts: int = 9
     first: float = 0.1
-    longest: float = 5.0
+    longest: float = 10.0
 
     def call(self, where: str, what: str, work: Callable[[], T]) -> T:
         """The result of ``work``, which may be called often.

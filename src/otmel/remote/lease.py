@@ -43,7 +43,7 @@ class Lease:
     def __init__(self, store: Store, name: str, wait: float = 0.0, note: Callable[[str], Any] = print) -> None:
         self.store, self.wait, self.note = store, wait, note
         self._claim = f"{CLAIMS}/{name}.json"
-        self._renewed, self._stop = 0.0, threading.Event()
+        self._renewed, self._lost, self._stop = 0.0, False, threading.Event()
         self._thread = threading.Thread(target=self._renew_often, daemon=True, name="otmel-lease")
 
     @staticmethod
@@ -76,14 +76,23 @@ class Lease:
 
     def check(self) -> None:
         """Before something is written. Raises ``StorageError`` when the right to write was lost."""
-        if time.monotonic() - self._renewed < ALIVE_SECONDS / 2:
-            return
-        claims = self.store.list(CLAIMS)
-        if self._claim not in claims or self._met():
-            problem = (
-                f"this process was silent for {time.monotonic() - self._renewed:.0f} s, and may not write any more"
-            )
+        if self._late:
+            self._lost = self._lost or not self._alone()
+        if self._lost:
+            problem = f"this process was silent for more than {ALIVE_SECONDS / 2:.0f} s, and may not write any more"
             raise StorageError(problem, where=str(self.store.uri), cure="run the same command again")
+
+    @property
+    def _late(self) -> bool:
+        """Whether others may have taken the claim for dead (the machine may have slept)."""
+        return _now() - self._renewed >= ALIVE_SECONDS / 2
+
+    def _alone(self) -> bool:
+        """Whether the claim is still there, and no other; it is renewed then."""
+        alone = set(self.store.list(CLAIMS)) == {self._claim}
+        if alone:
+            self._put()
+        return alone
 
     def _met(self) -> str | None:
         """Put or renew the claim; the name of a living one of somebody else, if there is any."""
@@ -97,7 +106,7 @@ class Lease:
         return next((name for name in sorted(claims) if name not in dead and name != self._claim), None)
 
     def _put(self) -> None:
-        began = time.monotonic()
+        began = _now()
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         signed = {"host": socket.gethostname(), "pid": os.getpid(), "time": now}
         self.store.write(self._claim, json.dumps(signed).encode())
@@ -106,7 +115,10 @@ class Lease:
     def _renew_often(self) -> None:
         while not self._stop.wait(RENEWED_SECONDS):
             try:
-                self._put()
+                if self._late:
+                    self._lost = self._lost or not self._alone()
+                else:
+                    self._put()
             except StorageError:  # ``check`` says so, if it lasts
                 continue
 
@@ -117,3 +129,9 @@ class Lease:
             return f"process {said['pid']} of {said['host']} (heard of at {said['time']})"
         except (StorageError, ValueError, KeyError, TypeError):
             return "another process"
+
+
+def _now() -> float:
+    """Seconds that go on while the machine sleeps, where the system counts them."""
+    clock = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic() if clock is None else time.clock_gettime(clock)
