@@ -81,3 +81,8 @@ def make_case() -> Callable[..., Case]:
     return lambda name="default", variant="ot", size=(9, 70), **changes: case_of(
         settings_of(name, variant, **changes), *size
     )
+
+
+@pytest.fixture(scope="module")
+def shard_case() -> Case:
+    return case_of(settings_of())

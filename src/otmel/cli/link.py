@@ -39,6 +39,7 @@ def link(
     k: Annotated[int, Parameter(name=("-k", "--top"))] = 5,
     options: SearchOptions | None = None,
     cluster: ClusterOptions | None = None,
+    shards: int = 1,
     json: Json = False,
 ) -> None:
     """Link mentions.
@@ -62,6 +63,8 @@ def link(
         k: how many entities to return for each mention.
         options: how entities are searched.
         cluster: who links; a cluster links files, and needs --index.
+        shards: on a cluster, hold the index in so many groups of its segments, each in a process of its own, where the
+            whole is too large for a machine; by default every worker holds all of it.
         json: print JSON.
     """
     _check_asked(mention is not None or image is not None, input, documents, detect)
@@ -72,7 +75,7 @@ def link(
 
         options = options or SearchOptions()
         places = {"graph": graph or data, "index": options.index, "input": input, "output": output}
-        link_on(settings, asked_of(run, places, image_root, (k, options.settings())), json)
+        link_on(settings, asked_of(run, places, image_root, (k, options.settings(), shards)), json)
         return
     from otmel.remote import RUN, lazy, local, written
 

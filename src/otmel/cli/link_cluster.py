@@ -51,7 +51,7 @@ def link_on(cluster: ClusterSettings, asked: Asked, json: bool) -> None:
 
 
 def asked_of(
-    run: Place, places: Mapping[str, Place | None], root: Place | None, how: tuple[int, LinkSettings]
+    run: Place, places: Mapping[str, Place | None], root: Place | None, how: tuple[int, LinkSettings, int]
 ) -> Asked:
     """What a command asks a cluster for.
 
@@ -59,7 +59,7 @@ def asked_of(
         run: the run.
         places: ``graph``, ``index``, ``input`` and ``output``.
         root: the folder that image names are relative to.
-        how: how many entities an answer holds, and how they are searched.
+        how: how many entities an answer holds, how they are searched, and in how many shards.
 
     Raises:
         ConfigurationError: something is missing.
@@ -71,4 +71,6 @@ def asked_of(
             problem = f"--engine ray needs --{name}" + ("" if place is None else ", and that cannot be a stream")
             raise ConfigurationError(problem, cure=USAGE)
     graph, index, input, output = (places[name] or "" for name in ("graph", "index", "input", "output"))
-    return Asked(run, graph, index, input, output, root, how[0], settings=how[1])
+    if how[2] < 1:
+        raise ConfigurationError(f"--shards {how[2]}: there must be at least one")
+    return Asked(run, graph, index, input, output, root, how[0], settings=how[1], shards=how[2])

@@ -159,7 +159,7 @@ def _joined(ray: ModuleType, address: str, named: str) -> Any:
     import logging
 
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _quiet_about_deaths():
             warnings.simplefilter("ignore")
             return ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
     except (RuntimeError, ConnectionError, ValueError) as fault:
@@ -167,6 +167,22 @@ def _joined(ray: ModuleType, address: str, named: str) -> Any:
         raise ConfigurationError(
             f"the cluster cannot be joined: {said}", where=f"--address {named}", cure=START
         ) from None
+
+
+@contextmanager
+def _quiet_about_deaths() -> Iterator[None]:
+    """Ray prints every worker's death to the standard output, where only a command's result belongs."""
+    from ray._private import worker
+
+    listen = getattr(worker, "listen_error_messages", None)
+    if listen is None:
+        yield
+        return
+    setattr(worker, "listen_error_messages", lambda *_: None)  # noqa: B010
+    try:
+        yield
+    finally:
+        setattr(worker, "listen_error_messages", listen)  # noqa: B010
 
 
 def _dashboard(context: Any) -> str:

@@ -8,19 +8,21 @@ lines are those of ``otmel link --input`` for the same rows, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 from otmel import __version__
 from otmel.cluster.connection import Cluster, Note, connected
-from otmel.cluster.crew import Crew, Share
+from otmel.cluster.crew import RESTARTS, Crew, Share, died
 from otmel.cluster.job import ClusterSettings, Material, Summary, found_anywhere
 from otmel.cluster.ledger import Watch
 from otmel.cluster.mentions import Done, Linking, MentionLinker, Task
 from otmel.cluster.parts import PART_ROWS, Part, digest_of, files_of, parts_of
+from otmel.cluster.refusal import accepted
 from otmel.cluster.sameness import Versions
+from otmel.cluster.shards import Shard, ShardOf
 from otmel.cluster.shelf import Shelf
 from otmel.data.findings import Findings
 from otmel.errors import ConfigurationError
@@ -45,6 +47,7 @@ class Asked:
         k: how many entities an answer holds.
         part_rows: rows of a part.
         settings: how to search.
+        shards: groups of the index's segments that are held apart; 1: every worker holds all of it.
     """
 
     run: Place
@@ -56,9 +59,12 @@ class Asked:
     k: int = 5
     part_rows: int = PART_ROWS
     settings: LinkSettings = field(default_factory=LinkSettings)
+    shards: int = 1
 
     def check(self) -> None:
         """Raises ``ConfigurationError``."""
+        if self.shards > 1 and self.settings.search != "exact":
+            raise ConfigurationError("shards are searched exactly", cure="--search exact, or --shards 1")
         if self.part_rows < 1 or self.part_rows % BATCH:
             problem = f"a part of {self.part_rows:,} rows would change the batches that mentions are linked in"
             raise ConfigurationError(problem, cure=f"use a multiple of {BATCH}")
@@ -107,6 +113,8 @@ def link_on_cluster(
                 if joined.dashboard:
                     note(f"Ray's dashboard: {joined.dashboard}")
                 job = _job(asked, linker, shelf)
+                if (shards := min(asked.shards, len(linker.index.segments))) > 1:
+                    job = replace(job, shards=held(joined, job, shards))
                 work = Spread(joined, (cluster or ClusterSettings()).workers, summary, findings, note)
                 work.run(job, [Task(number, part) for number, part in missing])
     summary.seconds = perf_counter() - began
@@ -160,6 +168,27 @@ class Spread:
         self.summary.stages.merge(done.stages)
         self.summary.retried = watch.retried
         self.findings.merge(done.findings)
+
+
+def held(cluster: Cluster, job: Linking, count: int) -> tuple[Any, ...]:
+    """The shards of the job's index, spread over the nodes and ready.
+
+    They take no processor of their own to count: a shard that must be started again never waits for room that linkers
+    have taken, who wait for it.
+
+    Raises:
+        OtmelError: a shard cannot be opened.
+    """
+    options = {"num_cpus": 0, "scheduling_strategy": "SPREAD", "max_restarts": -1, "max_task_retries": RESTARTS}
+    actor = cluster.ray.remote(Shard).options(**options)
+    shares = [ShardOf(job.material, job.index, number, count, job.settings.index) for number in range(count)]
+    shards = tuple(actor.remote(share) for share in shares)
+    try:
+        for answer in cluster.ray.get([shard.ready.remote() for shard in shards]):
+            accepted(answer)
+    except (cluster.ray.exceptions.ActorDiedError, cluster.ray.exceptions.ActorUnavailableError) as fault:
+        raise died(fault) from None
+    return shards
 
 
 def _parts(asked: Asked) -> list[Part]:

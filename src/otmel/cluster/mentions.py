@@ -16,17 +16,21 @@ from otmel.cluster.metrics import count
 from otmel.cluster.parts import Part, files_of
 from otmel.cluster.refusal import refusing, this_node
 from otmel.cluster.sameness import Welcome
+from otmel.cluster.shards import Held, ShardedIndex
 from otmel.cluster.shelf import Shelf
 from otmel.data.findings import Findings
 from otmel.errors import CheckpointError
 from otmel.index.answers import Answer, Query
 from otmel.index.index import EntityIndex
 from otmel.index.source import RunSource, inputs_hash
+from otmel.index.store import StoredIndex
+from otmel.linking.confidence import read_calibration
 from otmel.linking.linker import Linker
 from otmel.linking.rows import RowLinker, Tally
 from otmel.linking.settings import LinkSettings
 from otmel.models.base import State
-from otmel.remote import Place, Uri, lazy, local
+from otmel.models.bundle import Bundle, weights_hash
+from otmel.remote import RUN, Place, Uri, lazy, local
 from otmel.storage import json_text
 
 
@@ -61,6 +65,7 @@ class Linking:
         image_root: the folder that image names are relative to; ``None``: that of their file.
         settings: how to search.
         k: how many entities an answer holds.
+        shards: the actors that hold the index; none where every worker holds all of it.
     """
 
     material: Material
@@ -70,6 +75,7 @@ class Linking:
     image_root: Path | Uri | None
     settings: LinkSettings
     k: int
+    shards: tuple[Any, ...] = ()
 
 
 class MentionLinker:
@@ -109,13 +115,25 @@ class MentionLinker:
     def _linker(self) -> Linker:
         material = self.job.material
         material.versions.check(this_node())
-        linker = Linker.load(material.run, material.opened(), self.job.index, self.job.settings)
+        linker = self._sharded() if self.job.shards else self._whole()
         made, wanted = (linker.model_hash, inputs_hash(material.run)), self.job.shelf.made
         if made != (wanted["model"], wanted["inputs"]):
             problem = f"the run here is {'/'.join(made)}, the driver's is {wanted['model']}/{wanted['inputs']}"
             cure = "the folder must be the same on every node"
             raise CheckpointError(problem, where=str(material.run), cure=cure)
         linker.index = cast(EntityIndex, TimedIndex(linker.index))
+        return linker
+
+    def _whole(self) -> Linker:
+        return Linker.load(self.job.material.run, self.job.material.opened(), self.job.index, self.job.settings)
+
+    def _sharded(self) -> Linker:
+        """A linker whose index is asked for in its shards, and never opened here."""
+        run, shards = local(self.job.material.run, RUN), self.job.shards
+        bundle, model = Bundle.load(run), weights_hash(run)
+        index = ShardedIndex(shards, bundle.model.composition())
+        linker = Linker(bundle, self.job.material.opened(), model, cast(StoredIndex, Held(index)), self.job.settings)
+        linker.calibration = read_calibration(run, model)
         return linker
 
     @property

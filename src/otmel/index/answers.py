@@ -24,6 +24,8 @@ class Query:
         method: ``auto`` bounds where it pays; ``bounds`` never scans, ``scan`` never bounds. ``candidates`` is not
             exact: it chooses among candidates of a first stage, and says what that is measured to lose.
         ids: what to call the mentions in errors; by default their numbers.
+        floor: per mention, a score that ``k`` entities elsewhere reach: what stays below it need not be found. With it,
+            an answer holds all entities of the best ``k`` that reach it, and may hold others.
     """
 
     k: int
@@ -31,6 +33,7 @@ class Query:
     alone: tuple[str, ...] = ()
     method: Method = "auto"
     ids: Sequence[str] | None = None
+    floor: Sequence[float] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,7 @@ class Answer:
         rank: 1 + entities above the gold entity, and how many others score the same; (0, 0) without one.
         alone: part → the same by the part alone.
         certificate: how it was proven.
+        left: the best bound of all that was not scored; minus infinity where everything was.
     """
 
     rows: NDArray[np.int64]
@@ -85,3 +89,4 @@ class Answer:
     rank: tuple[int, int]
     alone: Mapping[str, tuple[int, int]]
     certificate: Certificate
+    left: float = -math.inf

@@ -35,6 +35,7 @@ class Found:
         scored: how many entries were scored exactly.
         gap: by how much the last of ``entries`` beats the best upper bound of what was not scored; infinite where
             everything was. Not negative: that is the proof.
+        left: that bound itself.
     """
 
     entries: Int[Tensor, " k"]
@@ -44,6 +45,7 @@ class Found:
     ties: int
     scored: int
     gap: float
+    left: float
 
 
 class Hunt:
@@ -54,10 +56,13 @@ class Hunt:
         upper: upper bounds likewise.
         k: how many best entries are wanted; 0 for none.
         gold: the gold entity's entry; −1 without one.
+        floor: a score below which no entry is wanted.
     """
 
-    def __init__(self, lower: Float[Tensor, " N"], upper: Float[Tensor, " N"], k: int, gold: int = -1) -> None:
-        self.lower, self.upper, self.gold = lower, upper, gold
+    def __init__(
+        self, lower: Float[Tensor, " N"], upper: Float[Tensor, " N"], k: int, gold: int = -1, floor: float = -math.inf
+    ) -> None:
+        self.lower, self.upper, self.gold, self.floor = lower, upper, gold, floor
         self.k = min(k, int((upper > -torch.inf).sum()))
         self._entries: list[Tensor] = []
         self._totals: list[Tensor] = []
@@ -108,7 +113,7 @@ class Hunt:
             certain = int((self.lower > _up(self.gold_score)).sum())
             greater = certain + int((totals > self.gold_score).sum())
             ties = int((totals == self.gold_score).sum()) - 1
-        return Found(entries[order], totals[order], self.gold_score, greater, ties, len(entries), last - left)
+        return Found(entries[order], totals[order], self.gold_score, greater, ties, len(entries), last - left, left)
 
     def _candidates(self) -> Int[Tensor, " P"]:
         """Entries not yet scored that may be among the best ``k``."""
@@ -121,6 +126,7 @@ class Hunt:
             threshold = float(self.lower.topk(self.k, sorted=False).values.min())
         else:
             threshold = -math.inf
+        threshold = max(threshold, _down(self.floor))
         return torch.nonzero((self.upper >= threshold) & (self.upper > -torch.inf)).flatten()
 
     def _doubtful(self) -> Int[Tensor, " P"]:

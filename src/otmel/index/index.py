@@ -110,8 +110,12 @@ class EntityIndex:
             OtmelError: a score is NaN, or a gold row is not in the index.
             MissingExtra: candidates are asked for, and faiss is not installed.
         """
+        return self.asked(Askers.of(mentions, self.composition), query)
+
+    def asked(self, askers: Askers, query: Query) -> Iterator[Answer]:
+        """The same for mentions that are prepared already."""
         searcher = self._candidates if query.method == "candidates" else self._searcher
-        return searcher.search(Askers.of(mentions, self.composition), query)
+        return searcher.search(askers, query)
 
     @cached_property
     def _candidates(self) -> CandidateSearch:
@@ -124,8 +128,11 @@ class EntityIndex:
             mentions: ``M`` mentions.
             pairs: numbers of mentions ``[P]``, and graph rows ``[P]``.
         """
+        return self.contributed(Askers.of(mentions, self.composition), pairs)
+
+    def contributed(self, askers: Askers, pairs: tuple[Tensor, Tensor]) -> Float[Tensor, "X P"]:
+        """The same for mentions that are prepared already."""
         mention, rows = pairs
-        askers = Askers.of(mentions, self.composition)
         entries = self._searcher.entries(rows.tolist())
         parts, share = self._searcher.exact(self._searcher.meetings(askers), mention, entries)
         named = zip(self.composition.parts, parts, strict=False)

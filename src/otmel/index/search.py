@@ -111,6 +111,7 @@ class _Batch:
         self.askers = askers[rows]
         gold = [-1] * len(self.askers) if query.gold is None else [int(row) for row in query.gold[rows]]
         self.gold = searcher.entries(gold).tolist()
+        self.floor = [-torch.inf] * len(self.askers) if query.floor is None else list(query.floor[rows])
         self.meetings = searcher.meetings(self.askers)
         self.bounds_first = query.method != "scan" and searcher.bounded
         self.method = ["bounds" if self.bounds_first else "scan"] * len(self.askers)
@@ -148,7 +149,10 @@ class _Batch:
                     kept.lower[:, here][:, dead] = kept.upper[:, here][:, dead] = -torch.inf
         k = [self.query.k, *(0 for _ in self.query.alone)]
         return [
-            [Hunt(one.lower[place], one.upper[place], k[b], self.gold[row]) for b, one in enumerate(found)]
+            [
+                Hunt(one.lower[place], one.upper[place], k[b], self.gold[row], self.floor[row])
+                for b, one in enumerate(found)
+            ]
             for place, row in enumerate(mentions.tolist())
         ]
 
@@ -180,6 +184,7 @@ class _Batch:
             rank=ranks[0],
             alone=dict(zip(self.query.alone, ranks[1:], strict=True)),
             certificate=Certificate(len(self.searcher), scored, whole.gap, self.method[row]),
+            left=whole.left,
         )
 
     def _check(self, interval: Interval, mentions: Tensor) -> None:

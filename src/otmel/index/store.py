@@ -82,13 +82,16 @@ class StoredIndex:
         return listed
 
 
-def open_index(folder: Place, expected: Expected | None = None, check: Check = "auto") -> StoredIndex:
+def open_index(
+    folder: Place, expected: Expected | None = None, check: Check = "auto", share: tuple[int, int] = (0, 1)
+) -> StoredIndex:
     """Open an index.
 
     Args:
         folder: where it lies; of an address (``s3://…``), a checked copy of what is there now is opened.
         expected: what it must have been made of.
         check: how much of vectors and tokens is read.
+        share: ``(i, n)`` opens the ``i``-th of ``n`` groups of its segments, and reads no others.
 
     Raises:
         CheckpointError: there is none, it was made of something else, or it is damaged.
@@ -99,7 +102,7 @@ def open_index(folder: Place, expected: Expected | None = None, check: Check = "
         manifest = places.read()
         (expected or Expected()).check(manifest, str(places.root))
         try:
-            return _opened(places, manifest, check)
+            return _opened(places, manifest, check, share)
         except CheckpointError:  # a writer may have replaced the index in the meantime
             if manifest.generation == generation or attempt == ATTEMPTS - 1:
                 raise
@@ -107,9 +110,11 @@ def open_index(folder: Place, expected: Expected | None = None, check: Check = "
     raise AssertionError
 
 
-def _opened(places: Places, manifest: Manifest, check: Check) -> StoredIndex:
-    records = [read_segment_record(places, entry) for entry in manifest.segments]
-    for entry, record in zip(manifest.segments, records, strict=True):
+def _opened(places: Places, manifest: Manifest, check: Check, share: tuple[int, int]) -> StoredIndex:
+    group = slice(share[0], None, share[1])
+    chosen = manifest.segments[group]
+    records = [read_segment_record(places, entry) for entry in chosen]
+    for entry, record in zip(chosen, records, strict=True):
         _check_record(manifest, entry, record, str(places.segment(entry.name)))
     payload = sum(one.size for record in records for name, one in record.arrays.items() if name.endswith(PAYLOAD))
     whole = check == "whole" or (check == "auto" and payload <= CHECKED_WHOLE)
@@ -119,8 +124,8 @@ def _opened(places: Places, manifest: Manifest, check: Check) -> StoredIndex:
         raise CheckpointError("there is not one row for every entry", where=str(places.manifest), cure=REBUILD)
     check_rows(rows, manifest.entities, str(places.root / manifest.rows_name))
     segments, keys = [], []
-    parts = rows.split([entry.entries for entry in manifest.segments])
-    for entry, record, own in zip(manifest.segments, records, parts, strict=True):
+    parts = rows.split([entry.entries for entry in manifest.segments])[group]
+    for entry, record, own in zip(chosen, records, parts, strict=True):
         stop_at(check_files(places, entry.name, record, whole), places)
         folder = places.segment(entry.name)
         arrays = read_arrays(folder, record, list(record.arrays))
@@ -128,6 +133,7 @@ def _opened(places: Places, manifest: Manifest, check: Check) -> StoredIndex:
         check_names(arrays, str(folder))
         segments.append(segment_of(record.made, arrays, own))
         check_segment(segments[-1], str(folder))
+    manifest = manifest.model_copy(update={"segments": chosen})
     return StoredIndex(places.root, manifest, tuple(records), tuple(segments), tuple(keys))
 
 

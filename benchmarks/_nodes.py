@@ -1,0 +1,115 @@
+"""Nodes of a Ray cluster on this machine, each with ports and processes of its own; they end with the block.
+
+Without ``psutil`` knowing them there is nothing to end: no other cluster on the machine is touched.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import psutil
+
+LOOPBACK: Final = "127.0.0.1"
+STORE_BYTES: Final = 100_000_000
+PATIENCE_SECONDS: Final = 90.0
+ENVIRONMENT: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}
+
+
+@dataclass
+class Nodes:
+    """A cluster.
+
+    Attributes:
+        folder: for its sockets and logs; a short path, for sockets' names are short.
+        port: of its head.
+    """
+
+    folder: Path
+    port: int
+    _started: list[psutil.Process] = field(default_factory=list)
+
+    @property
+    def address(self) -> str:
+        """Of the cluster."""
+        return f"{LOOPBACK}:{self.port}"
+
+    def add(self, cpus: int = 1, resources: str = "{}", environment: dict[str, str] | None = None) -> None:
+        """Start a node, the head first, and wait until it belongs to the cluster."""
+        head = ["--head", "--port", str(self.port), "--include-dashboard", "false", "--temp-dir", str(self.folder)]
+        role = ["--address", self.address] if self._started else head
+        size = ["--num-cpus", str(cpus), "--num-gpus", "0", "--object-store-memory", str(STORE_BYTES)]
+        words = ["start", *role, *size, "--node-ip-address", LOOPBACK, "--resources", resources, "--block"]
+        said = (self.folder / f"node-{len(self._started)}.log").open("w+b")
+        inherited = {**os.environ, **ENVIRONMENT, **(environment or {})}
+        command = [sys.executable, "-m", "ray.scripts.scripts", *words, "--disable-usage-stats"]
+        process = psutil.Popen(command, stdout=said, stderr=said, env=inherited, start_new_session=True)
+        self._started.append(process)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while b"Ray runtime started" not in (self.folder / said.name).read_bytes():
+            if process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError((self.folder / said.name).read_text()[-2000:])
+            time.sleep(0.1)
+        said.close()
+
+    def workers(self, busy: bool = True) -> list[psutil.Process]:
+        """The processes of actors, or those alone that have work in hand."""
+        found = []
+        for process in self._processes():
+            with suppress(psutil.Error):
+                title = process.cmdline()[0] if process.cmdline() else ""
+                if title.startswith("ray::") and title != "ray::IDLE" and ("." in title or not busy):
+                    found.append(process)
+        return found
+
+    def kill_one(self, chance: random.Random) -> bool:
+        """Kill a worker that has work in hand; ``False`` where none has."""
+        found = sorted(self.workers(), key=lambda process: process.pid)
+        if not found:
+            return False
+        with suppress(psutil.Error):
+            chance.choice(found).kill()
+        return True
+
+    def stop(self) -> None:
+        """End all processes."""
+        processes = [*self._processes(), *self._started]
+        for process in processes:
+            with suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(processes, timeout=10)
+
+    def _processes(self) -> list[psutil.Process]:
+        found = []
+        for process in self._started:
+            with suppress(psutil.Error):
+                found += process.children(recursive=True)
+        return found
+
+
+@contextmanager
+def nodes(cpus: int = 1) -> Iterator[Nodes]:
+    """A cluster with its head; the caller adds more nodes."""
+    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        cluster = Nodes(Path(folder), free_port())
+        try:
+            cluster.add(cpus)
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind((LOOPBACK, 0))
+        return int(one.getsockname()[1])

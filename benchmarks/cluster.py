@@ -1,0 +1,120 @@
+"""The same commands here and on a Ray cluster of two nodes on this machine: rates, overhead, and what differs.
+
+``otmel index build`` and ``otmel link --input`` are run as they are typed, in processes of their own, by one thread;
+then with ``--engine ray``, by one worker and by one on each of two nodes. Entities and mentions are generated texts,
+the run is tiny and of random weights: what is measured is what a cluster costs beside the model. A rate counts the
+whole command, its start and the workers' included; the baseline is the local command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+if __name__ == "__main__":  # modules are named from the repository's root: `kernels` is a package of others
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from benchmarks._cluster import Commands, differing_lines, write_material
+from benchmarks._nodes import nodes
+from benchmarks._report import Benchmark, Options, Row
+from benchmarks._rows import differing
+from otmel.errors import OtmelError
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much is done.
+
+    Attributes:
+        entities: of the graph that is indexed.
+        linked: of the graph that many mentions are linked to.
+        mentions: that are linked to it.
+        few: mentions that are linked to the large graph.
+    """
+
+    entities: int
+    linked: int
+    mentions: int
+    few: int
+
+
+EXTENTS = {
+    "full": Extent(200_000, 5_000, 100_000, 1_000),
+    "quick": Extent(2_000, 500, 1_000, 100),
+    "tiny": Extent(150, 60, 96, 32),
+}
+
+
+def rows(options: Options) -> Iterator[Row]:
+    """Every command."""
+    extent = _extent(options)
+    with tempfile.TemporaryDirectory(prefix="otmel-cluster-", dir=options.more.dir) as folder, nodes() as cluster:
+        cluster.add()
+        place = Path(folder)
+        if options.more.data is not None:
+            commands = Commands(options.more.run, cluster.address, place)
+            yield from _built(commands, Path(options.more.data), "data set", None)
+            return
+        write_material(place, {"large": extent.entities, "small": extent.linked}, {"many": extent.mentions})
+        write_material(place, {}, {"few": extent.few}, of="large")
+        commands = Commands(place / "run", cluster.address, place)
+        yield from _built(commands, place / "large.jsonl", "large", extent.entities)
+        yield from _linked(commands, "large", "few", extent)
+        commands.local_build(place / "small.jsonl", "small")
+        yield from _linked(commands, "small", "many", extent)
+
+
+def _extent(options: Options) -> Extent:
+    base, more = EXTENTS[options.size], options.more
+    if more.data is not None and more.run is None:
+        raise OtmelError("--data needs --run, the run that indexes it")
+    return Extent(more.entities or base.entities, base.linked, more.mentions or base.mentions, more.few or base.few)
+
+
+def _built(commands: Commands, graph: Path, name: str, count: int | None) -> Iterator[Row]:
+    local = commands.local_build(graph, name)
+    count = count or local["entities"]
+    title, base = f"index of {count:,} entities", count / local["seconds"]
+    yield Row(f"{title}, local", base, "entities/s", 1.0, "one thread")
+    for workers in (1, 2):
+        done = commands.ray_build(graph, name, workers)
+        said = f"{done['cluster']['nodes']} nodes; {done['cluster']['seconds']:.1f} of {done['seconds']:.1f} s at work"
+        rate = count / done["seconds"]
+        yield Row(f"{title}, Ray, workers: {workers}", rate, "entities/s", rate / base, said)
+        wrong = differing(commands.index(name), commands.index(name, workers))
+        yield Row(f"{title}, Ray, workers: {workers}, rows that differ", wrong, "rows")
+
+
+def _linked(commands: Commands, graph: str, mentions: str, extent: Extent) -> Iterator[Row]:
+    entities = extent.entities if graph == "large" else extent.linked
+    count = extent.few if mentions == "few" else extent.mentions
+    local = commands.local_link(graph, mentions)
+    title, base = f"{count:,} mentions linked to {entities:,} entities", count / local["seconds"]
+    yield Row(f"{title}, local", base, "mentions/s", 1.0, "one thread")
+    for workers in (1, 2):
+        done = commands.ray_link(graph, mentions, workers)
+        rate, cost = count / done["seconds"], done["worker_hours_per_million"]
+        said = f"{done['nodes']} nodes; {cost:.2f} worker-hours for a million"
+        yield Row(f"{title}, Ray, workers: {workers}", rate, "mentions/s", rate / base, said)
+        wrong = differing_lines(commands.links(mentions), commands.parts(mentions, workers))
+        yield Row(f"{title}, Ray, workers: {workers}, lines that differ", wrong, "lines")
+
+
+def _options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--dir", type=Path, help="where graphs, run and answers are written meanwhile")
+    parser.add_argument("--entities", type=int, help="of the graph that is indexed")
+    parser.add_argument("--mentions", type=int, help="that are linked to the small graph")
+    parser.add_argument("--few", type=int, help="mentions that are linked to the large graph")
+    parser.add_argument("--data", help="a data set or a graph to index instead of generated entities")
+    parser.add_argument("--run", type=Path, help="the run that indexes it")
+
+
+BENCHMARK = Benchmark("cluster", "Here and on a Ray cluster of two nodes: rates, and what differs", rows, _options)
+main = BENCHMARK.main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""A real Ray cluster of two nodes: what it makes is what the local commands make, whoever is killed meanwhile.
+
+``OTMEL_CLUSTER_KILLS=30`` kills thirty workers and several drivers; without it, a few.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from otmel.cluster.build import Where, build_on_cluster
+from otmel.cluster.connection import connected
+from otmel.cluster.crew import Crew
+from otmel.cluster.job import ClusterSettings
+from otmel.cluster.link import Asked, link_on_cluster
+from otmel.cluster.sameness import Versions, Welcome
+from otmel.data.graph import KnowledgeGraph
+from otmel.errors import ConfigurationError
+from otmel.index.source import RunSource
+from otmel.index.writer import IndexSettings
+
+nodes_module = pytest.importorskip("benchmarks._nodes")
+rows_module = pytest.importorskip("benchmarks._rows")
+KILLS = int(os.environ.get("OTMEL_CLUSTER_KILLS", "2"))
+ENTRIES, PART = 32, 32
+pytestmark = pytest.mark.timeout(240 + 60 * KILLS)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[object]:
+    """The head; the first test adds the second node."""
+    with nodes_module.nodes() as started:
+        yield started
+
+
+@pytest.fixture
+def settings(cluster: object) -> ClusterSettings:
+    return ClusterSettings(address=cluster.address, workers=1 if KILLS < 10 else 2)
+
+
+@contextmanager
+def killing(cluster: object, kills: int, seed: int) -> Iterator[list[int]]:
+    """Kill workers that have work in hand, one after the other, while the block runs."""
+    chance, done, over = random.Random(seed), [0], threading.Event()
+
+    def work() -> None:
+        while done[0] < kills and not over.is_set():
+            time.sleep(chance.uniform(0.05, 0.6))
+            done[0] += cluster.kill_one(chance)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield done
+    finally:
+        over.set()
+        thread.join()
+
+
+class Late:
+    """A worker that needs what only the second node has."""
+
+    def ready(self) -> Welcome:
+        return Welcome("late", "")
+
+    def twice(self, number: int) -> int:
+        return 2 * number
+
+
+def test_a_node_that_joins_late_is_used(cluster, settings):
+    with connected(settings.address) as joined:
+        actor = joined.ray.remote(Late).options(num_cpus=0.1, resources={"late": 1})
+        crew = Crew(joined, actor.remote, lambda: 1, lambda message: None)
+        joining = threading.Thread(target=cluster.add, kwargs={"resources": '{"late": 1}'})
+        joining.start()
+        found = sorted(crew.results([1, 2, 3], lambda worker, number: worker.twice.remote(number)))
+        joining.join()
+        assert found == [2, 4, 6]
+        assert joined.nodes == 2
+        assert joined.resource("CPU") == 2
+
+
+def test_an_index_built_while_workers_and_driver_are_killed(cluster, settings, material, tmp_path):
+    folder = tmp_path / "index"
+    command = f"index build {material.run} --graph {material.graph} --out {folder} --engine ray".split()
+    for turn in range(1 + KILLS // 10):
+        killed_driver(
+            [*command, "--address", settings.address, "--workers", str(settings.workers)],
+            lambda turn=turn: segments(folder) > turn,
+        )
+    assert not (folder / "manifest.json").exists()
+    finished = segments(folder)
+    with killing(cluster, KILLS // 2, seed=1) as kills:
+        summary = build(material, folder, settings)
+    assert rows_module.differing(material.index, folder) == 0
+    assert summary.rows == summary.done == len(KnowledgeGraph.open(material.graph))
+    assert summary.kept >= ENTRIES * finished > 0
+    assert 1 <= summary.nodes <= summary.workers <= settings.workers
+    assert summary.retried >= kills[0] - 1  # the killer may have hit what had just been done
+    assert not list((folder / "segments").glob(".*"))
+    again = build(material, folder, settings)
+    assert (again.kept, again.workers) == (again.rows, 0)
+
+
+def test_mentions_linked_while_workers_are_killed(cluster, settings, material, tmp_path):
+    with killing(cluster, KILLS - KILLS // 2, seed=2):
+        summary, findings = link_on_cluster(asked(material, tmp_path / "out"), settings)
+    assert written(tmp_path / "out") == material.links.read_text(encoding="utf-8")
+    assert summary.rows == summary.done + summary.rejected == 330
+    assert summary.rejected == 6
+    assert summary.kept == 0
+    assert not findings
+    missing = tmp_path / "out" / "part-00003.json"
+    missing.unlink()
+    lines = missing.with_suffix(".jsonl")
+    before = [unproven(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    in_shards = replace(asked(material, tmp_path / "out"), shards=2)
+    again, _ = link_on_cluster(in_shards, settings)
+    assert (again.rows, again.kept, again.fresh) == (330, 330 - PART, PART)
+    assert missing.exists()
+    assert [unproven(line) for line in lines.read_text(encoding="utf-8").splitlines()] == before
+
+
+def test_versions_that_differ_stop_the_command(settings, material, tmp_path, monkeypatch):
+    other = replace(Versions.here(), otmel="9.9.9")
+    monkeypatch.setattr(Versions, "here", staticmethod(lambda: other))
+    with pytest.raises(ConfigurationError, match=r"otmel is .* there and 9\.9\.9 at the driver"):
+        link_on_cluster(asked(material, tmp_path / "out"), settings)
+    assert not list((tmp_path / "out").glob("part-*"))
+
+
+def build(material, folder, settings):
+    source = RunSource.load(material.run, KnowledgeGraph.open(material.graph))
+    where = Where(material.run, material.graph, folder)
+    return build_on_cluster(where, source, settings, IndexSettings(most=ENTRIES))[1]
+
+
+def asked(material, output):
+    return Asked(material.run, material.graph, material.index, material.mentions, output, part_rows=PART)
+
+
+def written(folder: Path) -> str:
+    return "".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("part-*.jsonl")))
+
+
+def unproven(line: str) -> dict[str, object]:
+    """A line's answer; its proof holds, and depends on how the index is held."""
+    answer = json.loads(line)
+    if proof := answer.pop("search", None):
+        assert (proof["exact"], proof["pairs"]) == (True, 240)
+        assert proof["gap"] is None or proof["gap"] >= 0
+    return answer
+
+
+def segments(folder: Path) -> int:
+    """Segments that are in place."""
+    return len(list((folder / "segments").glob("[0-9]*/segment.json")))
+
+
+def killed_driver(command: list[str], ready: Callable[[], bool]) -> None:
+    """Run a command until something has come about, and kill it."""
+    words = [sys.executable, "-W", "ignore", "-c", DRIVER, *command]
+    process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while not ready():
+            assert process.poll() is None, process.stderr and process.stderr.read().decode()
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+
+
+DRIVER = f"""
+import sys
+from otmel.index import writer
+writer.IndexSettings.model_fields["most"].default = {ENTRIES}
+writer.IndexSettings.model_rebuild(force=True)
+from otmel.cli.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+"""The command, with small segments."""
