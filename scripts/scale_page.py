@@ -30,6 +30,8 @@ between machines, seconds do not.
 """
 SIZES: Final = ((10_000, "float16"), (100_000, "float16"), (1_000_000, "int8"))
 """Of the benchmark ``latency``: the first two are fitted, the third is foretold."""
+WIKIMEL: Final = 109_976
+MANY: Final = "109,976 entities × 5,169 mentions, inner product ×1, exact ranks and top 20"
 PLANNED: Final = 10**8
 MENTIONS: Final = 10**6
 MEMORY: Final = 128
@@ -41,9 +43,9 @@ ADVICE: Final = """\
   not measured.
 - **Hours.** Reading is {reading:,.1f} h on those {threads} cores; encoding is {encoding:,.0f} h ÷ devices, and the two
   overlap. Entities that come later cost their own share alone (`otmel index update`).
-- **Exact questions.** Every node searches its own segments: {question:.2f} s a question with all {threads} threads,
-  {questions:,.0f} h for {mentions:,} questions, if the work is shared evenly and the k-th best score so far prunes as
-  well as in one process. That is the price of exactness at this size.
+- **Exact questions.** Every node searches its own segments: {question:.2f} s for one with all {threads} threads,
+  {questions:,.0f} h for {mentions:,} asked together, if the work is shared evenly and the k-th best score so far
+  prunes as well as in one process. That is the price of exactness at this size.
 - **A first stage.** `--search candidates` looks at the nearest entities by the inner product alone, and every answer
   says so: its certificate has the recall, measured on questions of the same run that are also answered exactly. How
   high it is depends on the model and the graph: measure it on a sample of the real mentions before choosing. On
@@ -128,9 +130,8 @@ def mention_costs(figures: Figures) -> str:
         rows.append(
             (f"exact best ten among {title}", _ms(figures.value("latency", f"{title}, exact, median")), "latency")
         )
-    many = "109,976 entities × 5,169 mentions, inner product ×1, exact ranks and top 20"
-    each = 1e3 * 109_976 / figures.value("wikimel", many)
-    rows.append(("the same and its exact rank among 109,976, many mentions together", _ms(each), "wikimel"))
+    each = 1e3 * WIKIMEL / figures.value("wikimel", MANY)
+    rows.append((f"exact best twenty and rank among {WIKIMEL:,}, many mentions together", _ms(each), "wikimel"))
     grid = Grid("A mention, one thread", ("step", "cost", "benchmark"), tuple(rows))
     return f"## What a mention costs\n\n{grid.as_markdown()}"
 
@@ -171,6 +172,7 @@ def plan(figures: Figures) -> str:
     index = _index(figures, *SIZES[2]) * PLANNED / 2**20
     costs = [(n, figures.value("latency", f"{n:,} entities, {dtype}, exact, median")) for n, dtype in SIZES]
     exact = costs[2][1] * PLANNED / costs[2][0]
+    together = PLANNED / figures.value("wikimel", MANY)
     importing = PLANNED / figures.value("graph", "1,000,000 entities, JSONL, import") / 3600
     rows = (
         ("importing the graph, one writer", f"{importing:,.0f} h", "N ÷ rows a second"),
@@ -195,7 +197,7 @@ def plan(figures: Figures) -> str:
         reading=reading / (CORES * nodes),
         encoding=encoding,
         question=exact / (CORES * nodes) / 1e3,
-        questions=exact / (CORES * nodes) / 3.6e6 * MENTIONS,
+        questions=together / (CORES * nodes) / 3600 * MENTIONS,
         mentions=MENTIONS,
         recalls=" and ".join(_recalls(figures)),
     )
