@@ -180,11 +180,7 @@ def plan(figures: Figures) -> str:
         ("encoding, one device", f"{encoding:,.0f} h", f"N × encoding ({figures.machines[machine]})"),
         ("the index on disk, int8", f"{index:,.2f} TiB", "N × its bytes at 1,000,000"),
         ("one exact question, one thread", f"{exact / 1e3:,.0f} s", "N × an entity's share at 1,000,000"),
-        (
-            f"{MENTIONS:,} exact questions, one thread",
-            f"{exact / 3.6e6 * MENTIONS / 24:,.0f} days",
-            "the same × mentions",
-        ),
+        ("the same, many together", f"{together:,.0f} s", f"N × an entity's share at {WIKIMEL:,}"),
     )
     grid = Grid(f"{PLANNED:,} entities with an image each", ("step", "cost", "from"), rows)
     nodes = max(1, round(1024 * index / MEMORY + 0.5))
