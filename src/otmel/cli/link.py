@@ -77,6 +77,8 @@ def link(
         places = {"graph": graph or data, "index": options.index, "input": input, "output": output}
         link_on(settings, asked_of(run, places, image_root, (k, options.settings(), shards)), json)
         return
+    if shards != 1:
+        raise ConfigurationError("--shards is for work on a cluster", cure="add --engine ray")
     from otmel.remote import RUN, lazy, local, written
 
     run, source = local(run, RUN), None if (given := input or documents) is None else local(given)

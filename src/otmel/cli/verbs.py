@@ -232,6 +232,7 @@ VERBS = (
         (
             "otmel index build runs/world --graph my.kg --out my.index",
             "otmel index build runs/world --graph my.kg --out my.index --dtype float16 --memory-limit 4GiB",
+            "otmel index build runs/world --graph my.kg --out my.index --engine ray --address 10.0.0.5:6379",
         ),
     ),
     Verb(
@@ -269,6 +270,7 @@ VERBS = (
             "otmel link runs/world --input mentions.jsonl --output links.jsonl --graph data/world",
             "otmel link runs/world --input - -k 1 > links.jsonl",
             "otmel link runs/world --documents documents.jsonl --output links.jsonl --detect dictionary",
+            "otmel link runs/world --graph my.kg --index my.index --input mentions --output links --engine ray",
         ),
     ),
     Verb(
