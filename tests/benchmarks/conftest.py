@@ -35,5 +35,5 @@ def without_processes(monkeypatch):
         result = getattr(importlib.import_module(module), function)(**json.loads(json.dumps(values)))
         return {**json.loads(json.dumps(result)), "peak_mib": 1.0}
 
-    for name in ("graph", "latency", "documents"):
+    for name in ("caching", "graph", "latency", "documents"):
         monkeypatch.setattr(importlib.import_module(f"benchmarks.{name}"), "child", here)

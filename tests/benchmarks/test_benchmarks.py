@@ -95,3 +95,9 @@ def test_serve(measured):
 def test_encode(measured):
     record = measured("encode")
     check(record, "encode", ["entity, text, reading", "mention, text and image, encoding", "state in float32"])
+
+
+@pytest.mark.usefixtures("without_processes")
+def test_caching(measured):
+    record = measured("caching")
+    check(record, "caching", ["batch 6, without caching, cpu, peak memory", "pieces of 4, cpu, step"])

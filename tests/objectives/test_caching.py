@@ -8,14 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otmel.data.token_track import TokenTrackSettings, token_track
+from otmel.errors import ConfigurationError
 from otmel.models.base import Scores, Side
 from otmel.models.baselines.clip import ClipSettings
 from otmel.models.baselines.mimic import MimicSettings
 from otmel.models.model import LinkerModel
-from otmel.models.registry import new_model
+from otmel.models.registry import SYSTEMS, new_model
 from otmel.models.settings import Interaction
 from otmel.models.token_track import feature_widths, features
-from otmel.objectives.caching import Pieces, cached_gradients
+from otmel.objectives.caching import Pieces, cached_gradients, check_pieces
 from otmel.objectives.leaves import slices
 from otmel.objectives.total import Losses, TrainingBatch, losses_of, total_loss
 from otmel.ot import Shape
@@ -175,3 +176,43 @@ def test_with_dropout_they_are_those_of_one_graph_that_draws_alike(name, size):
 def test_whatever_the_sizes(name, mentions, entities, size):
     model, batch = model_of(MODELS[name]), batch_of(mentions, entities)
     close(cached(model, batch, size), plainly(model, batch), 1e-10)
+
+
+def test_what_autocast_casts_for_one_piece_is_not_taken_for_another():
+    model, batch = model_of(MODELS["default"], torch.float32), batch_of(dtype=torch.float32)
+
+    def half():
+        return torch.autocast("cpu", torch.bfloat16)
+
+    found = cached(model, batch, 4, arithmetic=half)
+    model.zero_grad()
+    with half():
+        scores, others = model(batch.mentions, batch.entities)
+    losses = losses_of(scores, batch, others)
+    losses.total.backward()
+    close(found, (losses, gradients(model)), 0.05, least=1)
+    assert scores.parts["T"].dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("name", ["blink", "drin", "albef", "ghmfc"])
+def test_a_system_whose_loss_is_of_a_whole_batch_is_refused_by_name(name):
+    model = model_of(SYSTEMS[name].settings())
+    with pytest.raises(ConfigurationError, match=f"the system '{name}' .* whole batch") as fault:
+        check_pieces(model)
+    assert "training.chunk=null" in str(fault.value)
+
+
+@pytest.mark.parametrize("name", ["bert", "roberta", "meter", "velml"])
+def test_the_other_systems_have_the_gradients_of_the_whole(name):
+    settings = SYSTEMS[name].settings()
+    model, batch = model_of(settings.model_copy(update={"hidden": 8})), batch_of()
+    check_pieces(model)
+    close(cached(model.eval(), batch, 5), plainly(model, batch), 1e-10)
+
+
+def test_batch_statistics_are_refused():
+    model = model_of(MODELS["clip"])
+    model.project["T"].append(torch.nn.BatchNorm1d(8))
+    with pytest.raises(ConfigurationError, match="'clip' has a BatchNorm"):
+        check_pieces(model.train())
+    check_pieces(model.eval())

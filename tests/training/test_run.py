@@ -127,6 +127,15 @@ def test_resuming_a_finished_run_gives_the_same_weights(world, quick, run):
     assert (run / WEIGHTS_FILE).read_bytes() == before
 
 
+def test_a_system_that_cannot_be_trained_in_pieces_is_refused_before_anything_is_encoded(world, tiny_encoder, tmp_path):
+    base = preset("default", system_name="albef").model_copy(update={"encoder": str(tiny_encoder)})
+    said: list[str] = []
+    with pytest.raises(ConfigurationError, match="'albef' adds a loss of its own that is of a whole batch"):
+        train(world, overridden(base, ["training.chunk=8"]), tmp_path / "run", say=said.append)
+    assert not said
+    assert not (tmp_path / "run").exists()
+
+
 def test_held_out_mentions_are_a_tenth_and_the_same_each_time(world, quick):
     settings = overridden(quick, [f"training.validation={HELD_OUT}"])
     kept, held = validation_split(world, settings)

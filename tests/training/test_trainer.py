@@ -191,3 +191,30 @@ def test_a_seal_covers_every_file(tmp_path):
     assert not is_sound(checkpoint)
     (checkpoint / "seal.json").write_text("[]")
     assert not is_sound(checkpoint)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_in_pieces_it_trains_as_it_does_with_whole_batches(train_small, tmp_path, precision):
+    """A piece as large as the batch draws its dropout as the batch does: step by step it is the same training."""
+    how = {"epochs": 1, "precision": precision}
+    train_small(tmp_path / "whole", **how)
+    train_small(tmp_path / "pieces", chunk=64, **how)
+    whole, pieces = (
+        [(row["loss"], row["loss_V"], row["grad_norm"]) for row in log(tmp_path / name) if "loss" in row]
+        for name in ("whole", "pieces")
+    )
+    assert len(whole) == 4
+    for one, other in zip(whole, pieces, strict=True):
+        assert other == pytest.approx(one, rel=1e-4 if precision == "float32" else 2e-2)
+
+
+def test_in_small_pieces_it_resumes_to_the_bit(train_small, with_batch, tmp_path):
+    def stop(side):
+        raise InterruptedError
+
+    how = {"epochs": 2, "chunk": 3, "checkpoint_every": 2}
+    train_small(tmp_path / "whole", **how)
+    with pytest.raises(InterruptedError):
+        train_small(tmp_path / "cut", material=with_batch(7, stop), **how)
+    train_small(tmp_path / "cut", resume=True, **how)
+    assert (tmp_path / "cut" / WEIGHTS_FILE).read_bytes() == (tmp_path / "whole" / WEIGHTS_FILE).read_bytes()
