@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from otmel.errors import ConfigurationError
@@ -14,6 +14,7 @@ from otmel.remote.places import Uri, is_remote, placed
 PARTS = st.lists(st.text("abcXYZ019._- é=", min_size=1, max_size=8).filter(lambda part: part.strip(".")), min_size=1)
 
 
+@settings(max_examples=30)
 @given(parts=PARTS)
 def test_an_address_keeps_every_character_and_a_path_of_it_comes_back(parts: list[str]) -> None:
     text = f"s3://bucket/{'/'.join(parts)}"
@@ -23,6 +24,7 @@ def test_an_address_keeps_every_character_and_a_path_of_it_comes_back(parts: lis
     assert is_remote(text)
 
 
+@settings(max_examples=30)
 @given(parts=PARTS)
 def test_its_parts_are_those_of_a_path(parts: list[str]) -> None:
     path, uri = Path("/bucket", *parts), Uri("s3://bucket")
