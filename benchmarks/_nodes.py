@@ -61,24 +61,29 @@ class Nodes:
             time.sleep(0.1)
         said.close()
 
-    def workers(self, busy: bool = True) -> list[psutil.Process]:
-        """The processes of actors, or those alone that have work in hand."""
+    def workers(self) -> list[psutil.Process]:
+        """The processes of actors."""
         found = []
         for process in self._processes():
             with suppress(psutil.Error):
-                title = process.cmdline()[0] if process.cmdline() else ""
-                if title.startswith("ray::") and title != "ray::IDLE" and ("." in title or not busy):
+                title = (process.cmdline() or [""])[0]
+                if title.startswith("ray::") and title != "ray::IDLE":
                     found.append(process)
         return found
 
-    def kill_one(self, chance: random.Random) -> bool:
-        """Kill a worker that has work in hand; ``False`` where none has."""
-        found = sorted(self.workers(), key=lambda process: process.pid)
+    def kill_one(self, chance: random.Random, spared: str = "ray::Ledger") -> bool:
+        """Kill an actor's process, but of one whose title begins with ``spared``; ``False`` where there is none."""
+        found = []
+        for process in self.workers():
+            with suppress(psutil.Error):
+                if not process.cmdline()[0].startswith(spared):
+                    found.append(process)
         if not found:
             return False
         with suppress(psutil.Error):
-            chance.choice(found).kill()
-        return True
+            chance.choice(sorted(found, key=lambda process: process.pid)).kill()
+            return True
+        return False
 
     def stop(self) -> None:
         """End all processes."""

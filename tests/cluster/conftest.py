@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import sys
 from dataclasses import dataclass
@@ -14,7 +15,10 @@ ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
-ENTITIES, MENTIONS = 240, 330
+KILLS = int(os.environ.get("OTMEL_CLUSTER_KILLS", "2"))
+TIMES = max(1, KILLS // 3)
+ENTITIES, MENTIONS = 240 * TIMES, 330 * TIMES
+"""So much that there is work left after every kill."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ def material(tiny_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Materi
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as Ray's workers have; a bound's last bit may depend on it
     try:
-        build_index(RunSource.load(tiny_run, KnowledgeGraph.open(graph)), folder / "index", IndexSettings(most=100))
+        build_index(
+            RunSource.load(tiny_run, KnowledgeGraph.open(graph)), folder / "index", IndexSettings(most=100 * TIMES)
+        )
         linker = Linker.load(tiny_run, graph, folder / "index")
         with (folder / "links.jsonl").open("w", encoding="utf-8") as file:
             for path in sorted(mentions.iterdir()):

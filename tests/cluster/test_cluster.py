@@ -51,14 +51,21 @@ def settings(cluster: object) -> ClusterSettings:
 
 
 @contextmanager
-def killing(cluster: object, kills: int, seed: int) -> Iterator[list[int]]:
-    """Kill workers that have work in hand, one after the other, while the block runs."""
+def killing(cluster: object, kills: int, seed: int, progress: Callable[[], int]) -> Iterator[list[int]]:
+    """Kill workers while the block runs: most of them in the middle of their work, some while they start again."""
     chance, done, over = random.Random(seed), [0], threading.Event()
 
     def work() -> None:
+        seen = progress()
         while done[0] < kills and not over.is_set():
-            time.sleep(chance.uniform(0.05, 0.6))
-            done[0] += cluster.kill_one(chance)
+            if done[0] == 0 or chance.random() < 0.7:
+                while progress() <= seen and not over.wait(0.003):
+                    pass
+                over.wait(chance.uniform(0, 0.05))
+            else:
+                over.wait(chance.uniform(0, 3))
+            seen = progress()
+            done[0] += not over.is_set() and cluster.kill_one(chance, "ray::Ledger" if kills < 10 else "-")
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -102,24 +109,28 @@ def test_an_index_built_while_workers_and_driver_are_killed(cluster, settings, m
         )
     assert not (folder / "manifest.json").exists()
     finished = segments(folder)
-    with killing(cluster, KILLS // 2, seed=1) as kills:
+    with killing(cluster, KILLS // 2, 1, lambda: segments(folder)) as kills:
         summary = build(material, folder, settings)
     assert rows_module.differing(material.index, folder) == 0
     assert summary.rows == summary.done == len(KnowledgeGraph.open(material.graph))
     assert summary.kept >= ENTRIES * finished > 0
     assert 1 <= summary.nodes <= summary.workers <= settings.workers
-    assert summary.retried >= kills[0] - 1  # the killer may have hit what had just been done
+    assert kills[0] == KILLS // 2
+    assert summary.retried >= 1
     assert not list((folder / "segments").glob(".*"))
     again = build(material, folder, settings)
     assert (again.kept, again.workers) == (again.rows, 0)
 
 
 def test_mentions_linked_while_workers_are_killed(cluster, settings, material, tmp_path):
-    with killing(cluster, KILLS - KILLS // 2, seed=2):
+    out, count = tmp_path / "out", sum(1 for _ in material.links.open())
+    with killing(cluster, KILLS - KILLS // 2, 2, lambda: len(list(out.glob("part-*.json")))) as kills:
         summary, findings = link_on_cluster(asked(material, tmp_path / "out"), settings)
     assert written(tmp_path / "out") == material.links.read_text(encoding="utf-8")
-    assert summary.rows == summary.done + summary.rejected == 330
-    assert summary.rejected == 6
+    assert kills[0] == KILLS - KILLS // 2
+    assert summary.retried >= 1
+    assert summary.rows == summary.done + summary.rejected == count
+    assert summary.rejected == material.links.read_text(encoding="utf-8").count('"error"')
     assert summary.kept == 0
     assert not findings
     missing = tmp_path / "out" / "part-00003.json"
@@ -128,7 +139,7 @@ def test_mentions_linked_while_workers_are_killed(cluster, settings, material, t
     before = [unproven(line) for line in lines.read_text(encoding="utf-8").splitlines()]
     in_shards = replace(asked(material, tmp_path / "out"), shards=2)
     again, _ = link_on_cluster(in_shards, settings)
-    assert (again.rows, again.kept, again.fresh) == (330, 330 - PART, PART)
+    assert (again.rows, again.kept, again.fresh) == (count, count - PART, PART)
     assert missing.exists()
     assert [unproven(line) for line in lines.read_text(encoding="utf-8").splitlines()] == before
 
@@ -159,7 +170,7 @@ def unproven(line: str) -> dict[str, object]:
     """A line's answer; its proof holds, and depends on how the index is held."""
     answer = json.loads(line)
     if proof := answer.pop("search", None):
-        assert (proof["exact"], proof["pairs"]) == (True, 240)
+        assert (proof["exact"], proof["pairs"] % 240) == (True, 0)
         assert proof["gap"] is None or proof["gap"] >= 0
     return answer
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otmel.cluster.parts import digest_of, files_of, parts_of
+from otmel.cluster.parts import digest_of, files_of, parts_of, path_of
 from otmel.data.tables import read_table
 from otmel.errors import DataError
 
@@ -69,6 +69,8 @@ def test_the_tables_of_a_folder_in_the_order_of_their_names(tmp_path: Path) -> N
     lancedb.connect(str(tmp_path)).create_table("t", [{"mention": "a"}])
     assert list(files_of(tmp_path)) == ["a/c.csv", "b.jsonl", "part.jsonl.gz", "t.lance"]
     assert list(files_of(tmp_path / "b.jsonl")) == ["b.jsonl"]
+    for place in (tmp_path, tmp_path / "b.jsonl", tmp_path / "t.lance"):
+        assert {name: path_of(place, name) for name in files_of(place)} == files_of(place)
     with pytest.raises(DataError, match="no such file"):
         files_of(tmp_path / "absent")
     (tmp_path / "empty").mkdir()

@@ -13,11 +13,11 @@ from torch import Tensor
 
 from otmel.cluster.job import Material, Stages
 from otmel.cluster.metrics import count
-from otmel.cluster.parts import Part, files_of
+from otmel.cluster.parts import Part, path_of
 from otmel.cluster.refusal import refusing, this_node
-from otmel.cluster.sameness import Welcome
+from otmel.cluster.sameness import Welcome, check_shared
 from otmel.cluster.shards import Held, ShardedIndex
-from otmel.cluster.shelf import Shelf
+from otmel.cluster.shelf import LOCK, Shelf
 from otmel.data.findings import Findings
 from otmel.errors import CheckpointError
 from otmel.index.answers import Answer, Query
@@ -101,7 +101,7 @@ class MentionLinker:
         linker, stages, tally = self._linker, Stages(), Tally()
         linker.findings = Findings()
         self._index.stages = stages
-        path = files_of(local(self.job.input))[task.part.file]
+        path = path_of(local(self.job.input), task.part.file)
         root = path.parent if self.job.image_root is None else lazy.folder(self.job.image_root)
         rows = RowLinker(linker, self.job.k, root, tally)
         began = perf_counter()
@@ -115,6 +115,8 @@ class MentionLinker:
     def _linker(self) -> Linker:
         material = self.job.material
         material.versions.check(this_node())
+        if isinstance(self.job.shelf.place, Path):
+            check_shared(self.job.shelf.place / LOCK, this_node())
         linker = self._sharded() if self.job.shards else self._whole()
         made, wanted = (linker.model_hash, inputs_hash(material.run)), self.job.shelf.made
         if made != (wanted["model"], wanted["inputs"]):

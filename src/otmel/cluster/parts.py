@@ -80,6 +80,11 @@ def files_of(place: Path) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def path_of(place: Path, name: str) -> Path:
+    """The path of one of ``files_of``."""
+    return place / name if place.is_dir() and ending(place) != LANCE else place
+
+
 def parts_of(name: str, path: Path, rows: int = PART_ROWS) -> list[Part]:
     """The parts of one file, which is read once or twice for it. Raises ``DataError``."""
     digest, starts = digest_of(path), _starts(path, rows)

@@ -18,6 +18,7 @@ from otmel.remote.store import Store
 from otmel.storage import atomic_path, atomic_write_json, json_text, refusals_named
 
 FORMAT: Final = 1
+LOCK: Final = "lock"
 AGAIN: Final = "name another --output, or remove this one"
 
 
@@ -58,7 +59,7 @@ class Shelf:
             self.place.mkdir(parents=True, exist_ok=True)
             for left in self.place.glob(".part-*.tmp*"):  # of a killed worker; a living one writes it anew
                 left.unlink(missing_ok=True)
-        return writer_lock(self.place / "lock", wait)
+        return writer_lock(self.place / LOCK, wait)
 
     def finished(self) -> list[Finished]:
         """The parts that are done. Raises ``ConfigurationError`` where one was made by another command."""
