@@ -11,12 +11,19 @@ from pathlib import Path
 import loopback
 import pytest
 
+from otmel.cli.link import remembered
 from otmel.cli.main import main
+from otmel.data.datasets import load_dataset
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.records import Mention
 from otmel.linking import Linker
+from otmel.linking.settings import LinkSettings
 from otmel.remote import RUN, TREE, local
 from otmel.remote.store import Store, Uri
+from otmel.server.opening import opened_service
+from otmel.server.settings import ServerSettings
+from otmel.training.claim import record_of
+from otmel.training.settings import preset
 
 Upload = Callable[[Path, Uri], None]
 
@@ -85,10 +92,21 @@ def test_graph_index_and_links_are_those_of_folders(
     ran(capsys, "link", run, *words, "--output", there / "links.jsonl")
     links = (here / "links.jsonl").read_text().replace(str(two.data), str(there / "data"))  # which the images lie in
     assert Store(there).read("links.jsonl").decode() == links
+    text = '{"text": "Anna Bell met Ida Jansen.", "mentions": [[0, 9]], "image": "mention_image/train-0.jpg"}\n'
+    Store(there / "data").write("docs.jsonl", text.encode())
+    (here / "docs.jsonl").write_text(text)
+    words = (*words[:4], "--documents", there / "data" / "docs.jsonl", "--output", there / "docs.jsonl")
+    ran(capsys, "link", run, *words)
+    words = (*words[:4], "--documents", here / "docs.jsonl", *root, "--output", here / "found.jsonl")
+    ran(capsys, "link", two.run, *words)
+    found = (here / "found.jsonl").read_text().replace(str(two.data), str(there / "data"))
+    assert Store(there).read("docs.jsonl").decode() == found
     one = ran(capsys, "link", run, "Anna Bell", "--image", there / "data" / "mention_image" / "train-0.jpg", *words[:4])
     assert "Anna Bell" in one
 
     linker = Linker.load(str(run), str(there / "my.kg"), str(there / "index"))
+    service = opened_service(run, there / "my.kg", there / "index", LinkSettings(), (ServerSettings(), None))
+    assert service.root is None  # it takes no changes
     asked = [Mention("Ida Jansen")]
     assert (
         linker.link(asked)[0].as_json() == Linker.load(two.run, here / "my.kg", here / "index").link(asked)[0].as_json()
@@ -155,6 +173,11 @@ def test_a_run_is_evaluated_and_calibrated_at_its_address(
     explained = json.loads(ran(capsys, "explain", run, "--mention-id", "dev-0", "--data", data, "--json"))
     assert explained["mention"]["id"] == "dev-0"
     assert json.loads(ran(capsys, "data", "info", data, "--json"))["entities"] == 12
+    trained = record_of(load_dataset(str(data)), preset("default"))  # a run that is trained on it says where it is
+    assert trained["dataset_root"] == str(data)
+    assert remembered(run) is None
+    assert main(["train", str(data), "--out", str(run)]) == 2
+    assert "a folder or file on this machine is needed here" in capsys.readouterr().err
 
 
 def test_faults_on_the_way_change_no_result(

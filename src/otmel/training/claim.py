@@ -12,6 +12,7 @@ from otmel.errors import CheckpointError
 from otmel.evaluation.results import versions
 from otmel.models.bundle import RUN_FILE, read_record
 from otmel.objectives.gather import is_first, processes
+from otmel.remote.told import told
 from otmel.storage import atomic_write_json
 from otmel.training.settings import RunSettings
 
@@ -23,7 +24,7 @@ def record_of(dataset: Dataset, settings: RunSettings) -> dict[str, Any]:
     return {
         "settings": settings.model_dump(mode="json"),
         "dataset": dataset.name,
-        "dataset_root": None if dataset.root is None else str(dataset.root),
+        "dataset_root": None if dataset.root is None else told(str(dataset.root)),
         "data": {"train": dataset.digest("train"), "graph": dataset.graph.snapshot, "entities": len(dataset.graph)},
         "processes": processes(),
         "versions": versions(),
