@@ -18,7 +18,7 @@ if __name__ == "__main__":  # modules are named from the repository's root
 
 import torch
 from PIL import Image
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel, CLIPVisionConfig
 
 from benchmarks._machine import usable_cores
 from benchmarks._measure import once, threads
@@ -83,12 +83,12 @@ def setting(folder: Path, rows: int, small: bool) -> Setting:
         config = clip_config(SMALL, tokenizer)
     for name in ("eos_token_id", "bos_token_id", "pad_token_id"):
         setattr(config.text_config, name, getattr(tokenizer, name))
-    side = config.vision_config.image_size
+    vision = CLIPVisionConfig.from_dict(config.to_dict()["vision_config"])
+    side, patch = int(str(vision.image_size)), int(str(vision.patch_size))
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = new_model(preset("default").model, encoder=TwoTowerEncoder(CLIPModel(config).eval())).eval()
     image_processor = CLIPImageProcessorPil(size={"shortest_edge": side}, crop_size={"height": side, "width": side})
-    patch = config.vision_config.patch_size
     inputs = InputProcessor(tokenizer, image_processor, preset("default").inputs, patch_size=patch)
     pictures = tuple(folder / f"{number}.jpg" for number in range(rows))
     for number, path in enumerate(pictures):
