@@ -9,7 +9,7 @@ from pathlib import Path
 import loopback
 import pytest
 
-from otmel.remote import lease, store
+from otmel.remote import clients, lease
 from otmel.remote.store import Store, Uri
 
 
@@ -35,8 +35,8 @@ def proxy(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("OTMEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HOME", str(tmp_path))  # where no profile lies
-    monkeypatch.setattr(store, "CONNECT_SECONDS", 2.0)
-    monkeypatch.setattr(store, "SILENT_SECONDS", 5.0)
+    monkeypatch.setattr(clients, "CONNECT_SECONDS", 2.0)
+    monkeypatch.setattr(clients, "SILENT_SECONDS", 5.0)
     shared_proxy.choose, shared_proxy.signed = loopback.nothing, False
     shared_proxy.seen.clear()
     shared_proxy.injected.clear()

@@ -162,7 +162,7 @@ def test_nothing_there_is_said(bucket: Uri) -> None:
 def test_a_writer_that_replaces_what_is_being_fetched_is_followed(
     bucket: Uri, proxy: loopback.Proxy, graph: Path, upload: Upload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otmel.remote.store.SILENT_SECONDS", 30.0)
+    monkeypatch.setattr("otmel.remote.clients.SILENT_SECONDS", 30.0)
     uri = bucket / "people.kg"
     upload(graph, uri)
     GraphStore.open(graph).build(people(7, "new"), replace=True)

@@ -50,7 +50,7 @@ def test_faults_at_random_change_nothing(bucket: Uri, proxy: loopback.Proxy, tmp
 def test_a_store_that_is_silent_is_asked_again(
     bucket: Uri, proxy: loopback.Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("otmel.remote.store.SILENT_SECONDS", 0.5)
+    monkeypatch.setattr("otmel.remote.clients.SILENT_SECONDS", 0.5)
     Store(bucket).write("x", b"here")
     left = ["stall"]
     proxy.choose = lambda method, path: left.pop() if left and method == "GET" else None

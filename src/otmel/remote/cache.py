@@ -17,22 +17,20 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from otmel.errors import StorageError
+from otmel.remote.clients import endpoint
 from otmel.remote.places import Uri
-from otmel.remote.store import Entry, Listing, endpoint
+from otmel.remote.store import Entry, Listing
 from otmel.storage import atomic_write_json, refusals_named
 
 CACHE: Final = "OTMEL_CACHE"
 """The variable of the environment that names the folder."""
 UNUSED_SECONDS: Final = 7 * 86_400
 """For how long a view must not have been opened before it goes."""
-PAUSE_SECONDS: Final = 0.05
 _held: dict[str, int] = {}
 
 
@@ -127,40 +125,6 @@ class Nest:
             if path.is_dir() and time.time() - path.stat().st_mtime > UNUSED_SECONDS and _free(path):
                 shutil.rmtree(path, ignore_errors=True)
                 _mark(path).unlink(missing_ok=True)
-
-
-@contextmanager
-def locked(path: Path, wait: float | None = None, where: str | None = None) -> Iterator[None]:
-    """Hold a lock file for the length of the block; the system takes it back from a process that dies.
-
-    Args:
-        path: the file.
-        wait: seconds to wait for it; without end if not given.
-        where: what is written to, for the error.
-
-    Raises:
-        StorageError: another process holds it for longer, or it cannot be made.
-    """
-    import fcntl
-
-    with refusals_named(path):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        until = None if wait is None else time.monotonic() + wait
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if until is not None and time.monotonic() >= until:
-                    cure = "wait until it is done (--wait SECONDS), or end it"
-                    raise StorageError(
-                        "another process is writing here", where=where or str(path.parent), cure=cure
-                    ) from None
-            time.sleep(PAUSE_SECONDS)
-        yield
-    finally:
-        os.close(handle)
 
 
 def walked(folder: Path) -> Listing:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
 
-from otmel.errors import ConfigurationError, StorageError
-from otmel.remote.faults import SECRETS, Moved, Retry
+from otmel.errors import StorageError
+from otmel.remote.clients import file_system
+from otmel.remote.faults import Moved, Retry
 from otmel.remote.places import Uri
 
 T = TypeVar("T")
@@ -19,9 +19,6 @@ PIECE: Final = 8 << 20
 """Bytes read or written at once."""
 PRIVATE: Final = ".otmel-"
 """What names begin with that are no part of the content."""
-CONNECT_SECONDS: Final = 10.0
-SILENT_SECONDS: Final = 30.0
-"""How long a server may say nothing before a request counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,54 +161,3 @@ class Store:
 def fingerprint(data: bytes) -> str:
     """The SHA-256 of some bytes."""
     return hashlib.sha256(data).hexdigest()
-
-
-def file_system(uri: Uri) -> Any:
-    """The file system of an address: pyarrow's own, or any of fsspec's.
-
-    Raises:
-        ConfigurationError: nobody knows the scheme.
-        StorageError: the package for it is not installed.
-    """
-    from pyarrow import fs
-
-    if uri.scheme == "s3":
-        return _s3()
-    if uri.scheme in ("gs", "abfs", "abfss", "hdfs", "viewfs"):
-        return fs.FileSystem.from_uri(uri.text)[0]
-    import fsspec
-
-    try:
-        return fs.PyFileSystem(fs.FSSpecHandler(fsspec.filesystem(uri.scheme)))
-    except ImportError as fault:
-        raise StorageError(f"the package for it is not installed: {fault}", where=str(uri)) from None
-    except ValueError:
-        known = "s3, gs, abfs, hdfs, file, and those of fsspec"
-        raise ConfigurationError(f"the scheme {uri.scheme!r} is unknown", cure=f"known are {known}") from None
-
-
-def endpoint() -> str | None:
-    """The S3 server to ask, where it is not Amazon's."""
-    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
-
-
-def _s3() -> Any:
-    """One client for all folders: making one costs time, and waits for the requests of the others."""
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
-    own = fingerprint(repr([os.environ.get(name) for name in (*SECRETS, "AWS_PROFILE")]).encode())
-    return _client(endpoint(), region or ("us-east-1" if endpoint() else None), (CONNECT_SECONDS, SILENT_SECONDS), own)
-
-
-@lru_cache(maxsize=8)
-def _client(server: str | None, region: str | None, seconds: tuple[float, float], own: str) -> Any:
-    """A client for some server, region and limits; ``own`` changes with the credentials, which it finds for itself."""
-    from pyarrow import fs
-
-    return fs.S3FileSystem(
-        endpoint_override=server,
-        region=region,
-        connect_timeout=seconds[0],
-        request_timeout=seconds[1],
-        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=1),
-        allow_delayed_open=True,
-    )

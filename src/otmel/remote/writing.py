@@ -15,11 +15,12 @@ from typing import Any, Final
 
 from otmel.errors import StorageError
 from otmel.progress import progress
-from otmel.remote.cache import Nest, locked, walked
+from otmel.remote.cache import Nest, walked
 from otmel.remote.faults import Moved
 from otmel.remote.fetching import in_parallel
 from otmel.remote.layouts import Layout
 from otmel.remote.lease import Lease
+from otmel.remote.lock import locked
 from otmel.remote.opening import places_named, view
 from otmel.remote.places import Place, placed
 from otmel.remote.store import Entry, Listing, Store
