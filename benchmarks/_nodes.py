@@ -11,7 +11,7 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,8 @@ import psutil
 LOOPBACK: Final = "127.0.0.1"
 STORE_BYTES: Final = 100_000_000
 PATIENCE_SECONDS: Final = 90.0
+WORKERS: Final = ("Encoder", "MentionLinker", "Shard")
+"""Titles of the processes that work."""
 ENVIRONMENT: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}
 
 
@@ -61,22 +63,12 @@ class Nodes:
             time.sleep(0.1)
         said.close()
 
-    def workers(self) -> list[psutil.Process]:
-        """The processes of actors."""
+    def kill_one(self, chance: random.Random, titles: Sequence[str] = WORKERS) -> bool:
+        """Kill the process of an actor with one of these titles; ``False`` where there is none."""
         found = []
         for process in self._processes():
             with suppress(psutil.Error):
-                title = (process.cmdline() or [""])[0]
-                if title.startswith("ray::") and title != "ray::IDLE":
-                    found.append(process)
-        return found
-
-    def kill_one(self, chance: random.Random, spared: str = "ray::Ledger") -> bool:
-        """Kill an actor's process, but of one whose title begins with ``spared``; ``False`` where there is none."""
-        found = []
-        for process in self.workers():
-            with suppress(psutil.Error):
-                if not process.cmdline()[0].startswith(spared):
+                if (process.cmdline() or [""])[0].removeprefix("ray::").split(".")[0] in titles:
                     found.append(process)
         if not found:
             return False

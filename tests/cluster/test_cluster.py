@@ -20,9 +20,11 @@ from pathlib import Path
 
 import pytest
 
+from otmel.cluster import build as build_module
 from otmel.cluster.build import Where, build_on_cluster
 from otmel.cluster.connection import connected
 from otmel.cluster.crew import Crew
+from otmel.cluster.encoder import Encoding
 from otmel.cluster.job import ClusterSettings
 from otmel.cluster.link import Asked, link_on_cluster
 from otmel.cluster.sameness import Versions, Welcome
@@ -30,6 +32,8 @@ from otmel.data.graph import KnowledgeGraph
 from otmel.errors import ConfigurationError
 from otmel.index.source import RunSource
 from otmel.index.writer import IndexSettings
+
+pytest.importorskip("ray")
 
 nodes_module = pytest.importorskip("benchmarks._nodes")
 rows_module = pytest.importorskip("benchmarks._rows")
@@ -54,6 +58,7 @@ def settings(cluster: object) -> ClusterSettings:
 def killing(cluster: object, kills: int, seed: int, progress: Callable[[], int]) -> Iterator[list[int]]:
     """Kill workers while the block runs: most of them in the middle of their work, some while they start again."""
     chance, done, over = random.Random(seed), [0], threading.Event()
+    titles = nodes_module.WORKERS if kills < 10 else (*nodes_module.WORKERS, "Ledger")
 
     def work() -> None:
         seen = progress()
@@ -65,7 +70,7 @@ def killing(cluster: object, kills: int, seed: int, progress: Callable[[], int])
             else:
                 over.wait(chance.uniform(0, 3))
             seen = progress()
-            done[0] += not over.is_set() and cluster.kill_one(chance, "ray::Ledger" if kills < 10 else "-")
+            done[0] += not over.is_set() and cluster.kill_one(chance, titles)
 
     thread = threading.Thread(target=work)
     thread.start()
@@ -122,8 +127,18 @@ def test_an_index_built_while_workers_and_driver_are_killed(cluster, settings, m
     assert (again.kept, again.workers) == (again.rows, 0)
 
 
+def test_segments_travel_where_the_index_folder_is_not_shared(settings, material, tmp_path, monkeypatch):
+    def unseen(material, staging, *rest):
+        return Encoding(material, staging / "unseen", *rest)
+
+    monkeypatch.setattr(build_module, "Encoding", unseen)
+    summary = build(material, tmp_path / "index", settings)
+    assert summary.done == summary.fresh == len(KnowledgeGraph.open(material.graph))
+    assert rows_module.differing(material.index, tmp_path / "index") == 0
+
+
 def test_mentions_linked_while_workers_are_killed(cluster, settings, material, tmp_path):
-    out, count = tmp_path / "out", sum(1 for _ in material.links.open())
+    out, count = tmp_path / "out", len(material.links.read_text(encoding="utf-8").splitlines())
     with killing(cluster, KILLS - KILLS // 2, 2, lambda: len(list(out.glob("part-*.json")))) as kills:
         summary, findings = link_on_cluster(asked(material, tmp_path / "out"), settings)
     assert written(tmp_path / "out") == material.links.read_text(encoding="utf-8")
@@ -133,7 +148,7 @@ def test_mentions_linked_while_workers_are_killed(cluster, settings, material, t
     assert summary.rejected == material.links.read_text(encoding="utf-8").count('"error"')
     assert summary.kept == 0
     assert not findings
-    missing = tmp_path / "out" / "part-00003.json"
+    missing = tmp_path / "out" / "part-00001.json"
     missing.unlink()
     lines = missing.with_suffix(".jsonl")
     before = [unproven(line) for line in lines.read_text(encoding="utf-8").splitlines()]

@@ -16,6 +16,8 @@ from otmel.cluster import connection
 from otmel.cluster.connection import connected, imported
 from otmel.errors import ConfigurationError, MissingExtra
 
+pytest.importorskip("ray")
+
 SOON = 15.0
 
 

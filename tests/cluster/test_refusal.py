@@ -13,6 +13,8 @@ from otmel.cluster.refusal import Refusal, accepted, refusing
 from otmel.cluster.sameness import Versions, check_shared
 from otmel.errors import ConfigurationError, DataError, ImageError, MissingExtra, StorageError
 
+pytest.importorskip("ray")
+
 FAULTS = [
     DataError("bad row", where="m.jsonl: line 3", cure="mend it"),
     ImageError("unreadable", "no image", where="a.png"),

@@ -58,6 +58,7 @@ class Crew:
     Attributes:
         cluster: where they work.
         make: makes an actor, whose method ``ready`` loads what it needs and says ``Welcome``.
+        given: what ``ready`` is told.
         count: how many there shall be now.
         note: told what is waited for.
         tick: called about every second.
@@ -69,10 +70,12 @@ class Crew:
     count: Callable[[], int]
     note: Note
     tick: Callable[[], None] = lambda: None
+    given: tuple[Any, ...] = ()
     welcomed: list[Welcome] = field(default_factory=list)
     _coming: dict[Any, Any] = field(default_factory=dict)
     _made: int = 0
     _told: bool = False
+    _alive: float = field(default_factory=time.monotonic)
     _began: float = field(default_factory=time.monotonic)
 
     @property
@@ -111,7 +114,7 @@ class Crew:
         self.tick()
         while self._made < self.count():
             worker = self.make()
-            self._coming[worker.ready.remote()] = worker
+            self._coming[worker.ready.remote(*self.given)] = worker
             self._made += 1
         patience = 0 if pool.has_next() else LOOK_SECONDS
         ready, _ = self.cluster.ray.wait(list(self._coming), timeout=patience) if self._coming else ([], [])
@@ -132,6 +135,11 @@ class Crew:
             self._told = True
             has = f"{self.cluster.resource('CPU'):g} processors, {self.cluster.resource('GPU'):g} accelerators"
             self.note(f"no worker is ready yet: the cluster ({has} in all) may have no room; waiting")
+        if self.cluster.nodes:
+            self._alive = time.monotonic()
+        elif time.monotonic() - self._alive > ROOM_SECONDS:
+            cure = "start its nodes again, and then the same command: it goes on with what is missing"
+            raise OtmelError("no node of the cluster is alive any more", where=self.cluster.address, cure=cure)
 
 
 def died(fault: BaseException) -> OtmelError:

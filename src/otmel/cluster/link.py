@@ -8,7 +8,7 @@ lines are those of ``otmel link --input`` for the same rows, byte for byte.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -18,7 +18,7 @@ from otmel.cluster.connection import Cluster, Note, connected
 from otmel.cluster.crew import RESTARTS, Crew, Share, died
 from otmel.cluster.job import ClusterSettings, Material, Summary, found_anywhere
 from otmel.cluster.ledger import Watch
-from otmel.cluster.mentions import Done, Linking, MentionLinker, Task
+from otmel.cluster.mentions import Done, Linking, MentionLinker, Shards, Task
 from otmel.cluster.parts import PART_ROWS, Part, digest_of, files_of, parts_of
 from otmel.cluster.refusal import accepted
 from otmel.cluster.sameness import Versions
@@ -113,10 +113,10 @@ def link_on_cluster(
                 if joined.dashboard:
                     note(f"Ray's dashboard: {joined.dashboard}")
                 job = _job(asked, linker, shelf)
-                if (shards := min(asked.shards, len(linker.index.segments))) > 1:
-                    job = replace(job, shards=held(joined, job, shards))
+                count = min(asked.shards, len(linker.index.segments))
+                shards = held(joined, job, count) if count > 1 else ()
                 work = Spread(joined, (cluster or ClusterSettings()).workers, summary, findings, note)
-                work.run(job, [Task(number, part) for number, part in missing])
+                work.run(job, [Task(number, part) for number, part in missing], shards)
     summary.seconds = perf_counter() - began
     return summary, findings
 
@@ -139,19 +139,19 @@ class Spread:
     findings: Findings
     note: Note
 
-    def run(self, job: Linking, tasks: Sequence[Task]) -> None:
+    def run(self, job: Linking, tasks: Sequence[Task], shards: Shards) -> None:
         """Do all tasks."""
         with progress("linking mentions", sum(len(task.part) for task in tasks)) as advance:
             watch = Watch.of(self.cluster.ray, advance)
-            crew = self._crew(job, watch, len(tasks))
-            for done in crew.results(tasks, lambda one, task: one.link.remote(task, watch.ledger)):
+            crew = self._crew(job, watch, (len(tasks), shards))
+            for done in crew.results(tasks, lambda one, task: one.link.remote(task, watch.ledger, shards)):
                 self._count(done, watch)
         self.summary.workers, self.summary.nodes = len(crew.welcomed), crew.nodes
         if len(machines := {one.machine for one in crew.welcomed}) > 1:
             self.note(f"linked by {' and by '.join(sorted(machines))}: last bits may differ between them")
 
-    def _crew(self, job: Linking, watch: Watch, tasks: int) -> Crew:
-        share = Share.of(self.cluster)
+    def _crew(self, job: Linking, watch: Watch, work: tuple[int, Shards]) -> Crew:
+        share, (tasks, shards) = Share.of(self.cluster), work
         actor = self.cluster.ray.remote(MentionLinker).options(**share.options())
         return Crew(
             self.cluster,
@@ -159,6 +159,7 @@ class Spread:
             count=lambda: min(tasks, self.workers or share.fit(self.cluster)),
             note=self.note,
             tick=watch.look,
+            given=(shards,),
         )
 
     def _count(self, done: Done, watch: Watch) -> None:

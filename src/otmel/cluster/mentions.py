@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from torch import Tensor
 
@@ -32,6 +32,8 @@ from otmel.models.base import State
 from otmel.models.bundle import Bundle, weights_hash
 from otmel.remote import RUN, Place, Uri, lazy, local
 from otmel.storage import json_text
+
+Shards: TypeAlias = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,6 @@ class Linking:
         image_root: the folder that image names are relative to; ``None``: that of their file.
         settings: how to search.
         k: how many entities an answer holds.
-        shards: the actors that hold the index; none where every worker holds all of it.
     """
 
     material: Material
@@ -75,7 +76,6 @@ class Linking:
     image_root: Path | Uri | None
     settings: LinkSettings
     k: int
-    shards: tuple[Any, ...] = ()
 
 
 class MentionLinker:
@@ -86,17 +86,19 @@ class MentionLinker:
     """
 
     def __init__(self, job: Linking) -> None:
-        self.job = job
+        self.job, self._shards = job, ()
 
     @refusing
-    def ready(self) -> Welcome:
-        """Load the run, open graph and index."""
+    def ready(self, shards: Shards = ()) -> Welcome:
+        """Load the run, open graph and index; ``shards``: the actors that hold the index, if it is held by some."""
+        self._shards = shards
         linker = self._linker
         return Welcome(this_node(), RunSource(linker.bundle, linker.graph, "", "").machine)
 
     @refusing
-    def link(self, task: Task, ledger: Any) -> Done:
+    def link(self, task: Task, ledger: Any, shards: Shards = ()) -> Done:
         """Link the rows of a part and write the answers."""
+        self._shards = shards  # which a worker that Ray has restarted knows from nobody else
         ledger.began.remote(task.number)
         linker, stages, tally = self._linker, Stages(), Tally()
         linker.findings = Findings()
@@ -117,7 +119,7 @@ class MentionLinker:
         material.versions.check(this_node())
         if isinstance(self.job.shelf.place, Path):
             check_shared(self.job.shelf.place / LOCK, this_node())
-        linker = self._sharded() if self.job.shards else self._whole()
+        linker = self._sharded() if self._shards else self._whole()
         made, wanted = (linker.model_hash, inputs_hash(material.run)), self.job.shelf.made
         if made != (wanted["model"], wanted["inputs"]):
             problem = f"the run here is {'/'.join(made)}, the driver's is {wanted['model']}/{wanted['inputs']}"
@@ -131,7 +133,7 @@ class MentionLinker:
 
     def _sharded(self) -> Linker:
         """A linker whose index is asked for in its shards, and never opened here."""
-        run, shards = local(self.job.material.run, RUN), self.job.shards
+        run, shards = local(self.job.material.run, RUN), self._shards
         bundle, model = Bundle.load(run), weights_hash(run)
         index = ShardedIndex(shards, bundle.model.composition())
         linker = Linker(bundle, self.job.material.opened(), model, cast(StoredIndex, Held(index)), self.job.settings)
