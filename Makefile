@@ -36,7 +36,7 @@ demo: $(STAMP)  ## generate a world, train on it, link three mentions
 # Two threads in each of two workers fight for the same two cores; one each is many times faster.
 test: export OMP_NUM_THREADS = 1
 test: $(STAMP)  ## run the tests with coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal --cov --cov-report=term:skip-covered $(PYTEST_ARGS)
 
 kills: $(STAMP)  ## kill writers of graph and index 200 times, seeded, and read what is left
 	OTMEL_KILLS=200 OTMEL_INDEX_KILLS=200 $(BIN)/python -m pytest --no-cov -q -s -m "" tests/data/store/test_kills.py tests/index/test_index_faults.py
