@@ -40,6 +40,7 @@ test: $(STAMP)  ## run the tests with coverage
 
 kills: $(STAMP)  ## kill writers of graph and index 200 times, seeded, and read what is left
 	OTMEL_KILLS=200 OTMEL_INDEX_KILLS=200 $(BIN)/python -m pytest --no-cov -q -s -m "" tests/data/store/test_kills.py tests/index/test_index_faults.py
+	OTMEL_CLUSTER_KILLS=30 $(BIN)/python -m pytest --no-cov -q -s tests/cluster/test_cluster.py
 
 bench: $(STAMP)  ## measure every benchmark at a small size, and compare with the committed ratios
 	$(BIN)/python benchmarks/run.py --quick --out build/benchmarks

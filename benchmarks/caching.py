@@ -84,7 +84,7 @@ def _measured(extent: Extent, device: str, sizes: tuple[int, ...]) -> Iterator[R
             continue
         base = base or found
         pairs = f"{extent.batch**2:,} pairs"
-        yield Row(f"{title}, peak memory", found["mib"], "MiB", base["mib"] / max(found["mib"], 0.1), pairs)
+        yield Row(f"{title}, peak memory", found["mib"], "MiB", max(base["mib"], 0.1) / max(found["mib"], 0.1), pairs)
         yield Row(f"{title}, step", found["seconds"], "s", base["seconds"] / found["seconds"], pairs)
 
 
