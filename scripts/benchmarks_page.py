@@ -58,8 +58,9 @@ ABOUT = {
     ),
     "gpu": (
         "Late terms on a GPU",
-        "All pairs of WikiMEL's test set, from memory to memory: entities come in float16, a segment at a time. The "
-        "baseline is the released style on one core of the same machine, extrapolated.",
+        "All pairs of so many entities and mentions, from memory to memory: entities come in float16, a segment at a "
+        "time. A full run has as many as WikiMEL's test set. The baseline is the released style on one core of the "
+        "same machine, extrapolated.",
     ),
     "encode": (
         "Encoding with a published architecture",

@@ -34,7 +34,7 @@ from otmel.index.source import RunSource
 from otmel.index.writer import Built, IndexSettings, Writer, remove
 from otmel.progress import progress
 from otmel.remote import Place
-from otmel.storage import put_in_place, refusals_named
+from otmel.storage import atomic_folder, put_in_place, refusals_named
 
 STAGED: Final = ".job-*.tmp"
 
@@ -175,8 +175,6 @@ class Everywhere:
         return Stored(stored.entry, stored.record, segment.rows)
 
     def _fetched(self, segment: Fresh, target: Path) -> None:
-        from otmel.storage import atomic_folder
-
         with atomic_folder(target) as folder:
             for name, content in (segment.files or {}).items():
                 (folder / name).write_bytes(memoryview(self.cluster.ray.get(content)))

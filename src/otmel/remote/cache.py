@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from otmel.checksums import flushed
 from otmel.remote.clients import endpoint
 from otmel.remote.places import Uri
 from otmel.remote.store import Entry, Listing
@@ -111,10 +112,10 @@ class Nest:
         """Make what was fetched the view of a state. For the holder of the lock."""
         for place in (*self.fetching.rglob("*"), self.fetching, self.fetching.parent):
             if place.is_dir():
-                _flush(place)
+                flushed(place)
         path = self.views / stamp
         self.fetching.parent.rename(path)
-        _flush(self.views)
+        flushed(self.views)
         _hold(path)
         self._sweep()
         return path / self.name
@@ -174,13 +175,5 @@ def _free(view: Path) -> bool:
         return False
     else:
         return True
-    finally:
-        os.close(handle)
-
-
-def _flush(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
     finally:
         os.close(handle)

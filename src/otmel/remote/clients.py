@@ -12,6 +12,8 @@ from otmel.remote.faults import SECRETS
 from otmel.remote.places import Uri
 
 CONNECT_SECONDS: Final = 10.0
+REGION: Final = "us-east-1"
+"""Where nobody names one."""
 SILENT_SECONDS: Final = 30.0
 """How long a server may say nothing before a request counts as lost."""
 
@@ -45,11 +47,15 @@ def endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
+def region() -> str | None:
+    """The region that the environment names."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or None
+
+
 def _s3() -> Any:
     """One client for all folders: making one costs time, and waits for the requests of the others."""
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     own = hashlib.sha256(repr([os.environ.get(name) for name in (*SECRETS, "AWS_PROFILE")]).encode()).hexdigest()
-    return _client(endpoint(), region or ("us-east-1" if endpoint() else None), (CONNECT_SECONDS, SILENT_SECONDS), own)
+    return _client(endpoint(), region() or (REGION if endpoint() else None), (CONNECT_SECONDS, SILENT_SECONDS), own)
 
 
 @lru_cache(maxsize=8)

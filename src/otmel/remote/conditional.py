@@ -18,6 +18,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
 from urllib.request import Request, urlopen
 
+from otmel.remote.clients import REGION, endpoint, region
 from otmel.remote.places import Uri
 
 SERVICE: Final = "s3"
@@ -82,13 +83,12 @@ def conditional(uri: Uri, name: str) -> Conditional | None:
         return None
     bucket, _, root = uri.key.partition("/")
     key = quote("/".join(part for part in (root, name) if part), safe="/~-._")
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
-    server = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+    where, server = region() or REGION, endpoint()
     if server:
-        return Conditional(f"{server.rstrip('/')}/{bucket}/{key}", region)
+        return Conditional(f"{server.rstrip('/')}/{bucket}/{key}", where)
     if "." in bucket:  # whose certificate would not fit
-        return Conditional(f"https://s3.{region}.amazonaws.com/{bucket}/{key}", region)
-    return Conditional(f"https://{bucket}.s3.{region}.amazonaws.com/{key}", region)
+        return Conditional(f"https://s3.{where}.amazonaws.com/{bucket}/{key}", where)
+    return Conditional(f"https://{bucket}.s3.{where}.amazonaws.com/{key}", where)
 
 
 def _kind(status: int) -> type[OSError]:
