@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 from index_graphs import answers, files, graph
 
-from otmel.data.store.lock import writer_lock
 from otmel.errors import CheckpointError, ConfigurationError, StorageError
 from otmel.index.build import build_index
 from otmel.index.gather import bytes_of, room
 from otmel.index.source import RunSource, inputs_hash
 from otmel.index.store import open_index
 from otmel.index.writer import IndexSettings
+from otmel.locks import writer_lock
 from otmel.models.bundle import Bundle
 
 COUNT = 64

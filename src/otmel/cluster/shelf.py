@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from otmel.cluster.parts import Part
-from otmel.data.store.lock import writer_lock
 from otmel.errors import ConfigurationError, StorageError
 from otmel.linking.rows import Tally
+from otmel.locks import writer_lock
 from otmel.remote import Uri, written
 from otmel.remote.store import Store
 from otmel.storage import atomic_path, atomic_write_json, json_text, refusals_named

@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from otmel.data.store.lock import writer_lock
 from otmel.errors import StorageError
 from otmel.index.manifest import Made, Manifest, SegmentEntry
 from otmel.index.places import Places
 from otmel.index.pool import Note, matched, stored
 from otmel.index.source import RunSource
 from otmel.index.writer import Built, Encoders, IndexSettings, Writer
+from otmel.locks import writer_lock
 
 
 def build_index(

@@ -6,10 +6,10 @@ import zlib
 from pathlib import Path
 from typing import Final
 
+from otmel.locks import locked
 from otmel.remote.cache import Nest, cache_root
 from otmel.remote.faults import Absent
 from otmel.remote.fetching import Fetch
-from otmel.remote.lock import locked
 from otmel.remote.places import Place, Uri, placed
 from otmel.remote.store import Store
 from otmel.remote.told import remember

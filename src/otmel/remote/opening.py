@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Final
 
 from otmel.errors import OtmelError, StorageError
+from otmel.locks import locked
 from otmel.remote.cache import Nest, walked
 from otmel.remote.faults import Absent, Damaged
 from otmel.remote.fetching import Fetch
 from otmel.remote.layouts import TREE, Layout
 from otmel.remote.lazy import fetch
-from otmel.remote.lock import locked
 from otmel.remote.places import Place, Uri, placed
 from otmel.remote.store import Listing, Store
 from otmel.remote.told import remember

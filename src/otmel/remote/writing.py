@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from otmel.errors import StorageError
+from otmel.locks import Note, locked, silent
 from otmel.progress import progress
 from otmel.remote.cache import Nest, walked
 from otmel.remote.faults import Moved
 from otmel.remote.fetching import in_parallel
 from otmel.remote.layouts import Layout
 from otmel.remote.lease import Lease
-from otmel.remote.lock import locked
 from otmel.remote.opening import places_named, view
 from otmel.remote.places import Place, placed
 from otmel.remote.store import Entry, Listing, Store
@@ -28,13 +28,8 @@ from otmel.remote.told import remember
 from otmel.remote.work import Work
 from otmel.storage import refusals_named
 
-Note = Callable[[str], Any]
 EMPTY: Final = ""
 """The stamp of a place where there is nothing."""
-
-
-def silent(message: str) -> None:
-    """A ``Note`` that tells nobody."""
 
 
 @contextmanager

@@ -17,13 +17,13 @@ from graph_helpers import contents
 
 from otmel.data.records import Entity
 from otmel.data.store import GraphStore
-from otmel.data.store.lock import writer_lock
 from otmel.errors import StorageError
+from otmel.locks import writer_lock
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from otmel.data.store.lock import writer_lock
+from otmel.locks import writer_lock
 with writer_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

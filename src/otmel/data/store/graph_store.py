@@ -18,13 +18,13 @@ from otmel.data.store.given import Source, existing
 from otmel.data.store.given import opened as given
 from otmel.data.store.import_settings import ImportSettings, Operation, Track
 from otmel.data.store.imports import Import
-from otmel.data.store.lock import Note, silent
 from otmel.data.store.pictures import Pictures
 from otmel.data.store.report import Report
 from otmel.data.store.snapshots import Ledger, Snapshot
 from otmel.data.store.state import State, read_state
 from otmel.data.store.writer import Writer, writer
 from otmel.errors import DataError
+from otmel.locks import Note, silent
 
 if TYPE_CHECKING:
     from otmel.data.store.inspect import Info, Verification

@@ -15,12 +15,12 @@ from otmel.checksums import FileSum, checksum, flushed
 from otmel.data.store.change import Change
 from otmel.data.store.faults import refusals
 from otmel.data.store.folder import Folder
-from otmel.data.store.lock import Note, silent, writer_lock
 from otmel.data.store.manifest import files_of, manifest_name, versions
 from otmel.data.store.schema import schema
 from otmel.data.store.snapshots import Ledger, Snapshot, snapshot_id, write_record
 from otmel.data.store.table import Table
 from otmel.errors import DataError, OtmelError, StorageError
+from otmel.locks import Note, silent, writer_lock
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -1,8 +1,9 @@
-"""One writer at a time: a lock that the system takes back from a process that dies."""
+"""Locks between the processes of one machine, which the system takes back from one that dies."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from otmel.storage import CURES
 
 Note = Callable[[str], None]
 PAUSE_SECONDS: Final = 0.05
+ENDED: Final = "wait until it is done (--wait SECONDS), or end it"
 
 
 def silent(message: str) -> None:
@@ -34,28 +36,57 @@ def writer_lock(path: Path, wait: float = 0.0, note: Note = silent) -> Iterator[
     Raises:
         StorageError: another process or thread holds it for longer, or the file cannot be opened.
     """
-    import fcntl
+
+    def meet() -> None:
+        note(f"waiting for {_holder(handle)}, which is writing to {path.parent}")
 
     handle = _opened(path)
     try:
-        until, told = time.monotonic() + wait, False
-        while True:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                holder = _holder(handle)
-            if time.monotonic() >= until:
-                cure = "wait until it is done (--wait SECONDS), or end it"
-                raise StorageError(f"{holder} is writing here", where=str(path.parent), cure=cure)
-            if not told:
-                note(f"waiting for {holder}, which is writing to {path.parent}")
-                told = True
-            time.sleep(PAUSE_SECONDS)
+        if not _taken(handle, wait, meet):
+            raise StorageError(f"{_holder(handle)} is writing here", where=str(path.parent), cure=ENDED)
         _sign(handle)
         yield
     finally:
         os.close(handle)
+
+
+@contextmanager
+def locked(path: Path, wait: float | None = None, where: str | None = None) -> Iterator[None]:
+    """Hold a lock file that names nobody for the length of the block.
+
+    Args:
+        path: the lock file; made when absent, never removed.
+        wait: seconds to wait for it; without end if not given.
+        where: what is written to, for the error.
+
+    Raises:
+        StorageError: another process or thread holds it for longer, or the file cannot be opened.
+    """
+    handle = _opened(path)
+    try:
+        if not _taken(handle, wait):
+            raise StorageError("another process is writing here", where=where or str(path.parent), cure=ENDED)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _taken(handle: int, wait: float | None, meet: Callable[[], object] = lambda: None) -> bool:
+    """Whether the lock was free, or became so within ``wait`` seconds; ``meet`` is called once before waiting."""
+    import fcntl
+
+    until, met = math.inf if wait is None else time.monotonic() + wait, False
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+        if not met:
+            meet()
+            met = True
+        time.sleep(PAUSE_SECONDS)
 
 
 def _opened(path: Path) -> int:
