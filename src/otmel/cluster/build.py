@@ -19,8 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from otmel.cluster.connection import Cluster, Note, connected
-from otmel.cluster.crew import Crew, Share
+from otmel.cluster.connection import Cluster, Note
+from otmel.cluster.crew import Post, Share, joined
 from otmel.cluster.encoder import Encoder, Encoding, Fresh, Written, ranges
 from otmel.cluster.job import ClusterSettings, Material, Summary, found_anywhere
 from otmel.cluster.ledger import Watch
@@ -79,11 +79,8 @@ def build_on_cluster(
     """
     began, summary = perf_counter(), Summary(rows=len(source.graph))
     _ = source.processor  # a run that reads no text is refused before anything is started
-    with connected((cluster or ClusterSettings()).address) as joined:
-        summary.address, summary.dashboard = joined.address, joined.dashboard
-        if joined.dashboard:
-            note(f"Ray's dashboard: {joined.dashboard}")
-        encoders = Everywhere(where, joined, (cluster or ClusterSettings()).workers, summary, note)
+    with joined(cluster, summary, note) as there:
+        encoders = Everywhere(where, there, (cluster or ClusterSettings()).workers, summary, note)
         built = build_index(source, where.index, settings, note, encoders)
     summary.done, summary.kept, summary.seconds = len(source.graph), built.kept, perf_counter() - began
     return built, summary
@@ -131,30 +128,14 @@ class Everywhere:
             )
             job = Encoding(material, staged, writer.made, writer.settings)
             watch = Watch.of(self.cluster.ray, advance)
-            crew = self._crew(job, watch, len(tasks))
+            crew = Post(Encoder, job, len(tasks), self.workers, self.note, watch.look).crew(self.cluster)
             for written in crew.results(tasks, lambda one, task: one.write.remote(task, watch.ledger)):
                 for segment in written.segments:
                     number += 1
                     fresh.append(self._placed(writer, segment, f"{number:06d}"))
                 self._count(written, source, watch)
-        self._end(crew)
+        crew.sign_off(self.summary, "encoded")
         return fresh
-
-    def _end(self, crew: Crew) -> None:
-        self.summary.workers, self.summary.nodes = len(crew.welcomed), crew.nodes
-        if len(machines := {one.machine for one in crew.welcomed}) > 1:
-            self.note(f"encoded by {' and by '.join(sorted(machines))}: last bits may differ between them")
-
-    def _crew(self, job: Encoding, watch: Watch, tasks: int) -> Crew:
-        share = Share.of(self.cluster)
-        actor = self.cluster.ray.remote(Encoder).options(**share.options())
-        return Crew(
-            self.cluster,
-            make=lambda: actor.remote(job),
-            count=lambda: min(tasks, self.workers or share.fit(self.cluster)),
-            note=self.note,
-            tick=watch.look,
-        )
 
     def _count(self, written: Written, source: RunSource, watch: Watch) -> None:
         watch.finished(written.task.number, len(written.task.rows))

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from otmel.cluster.connection import Cluster, Note
+from otmel.cluster.connection import Cluster, Note, connected
+from otmel.cluster.job import ClusterSettings, Summary
 from otmel.cluster.refusal import accepted
 from otmel.cluster.sameness import Welcome
 from otmel.errors import ConfigurationError, OtmelError
@@ -51,6 +53,42 @@ class Share:
         return {"num_cpus": self.cpus, "num_gpus": self.gpus, **tries}
 
 
+@dataclass(frozen=True)
+class Post:
+    """Work that a cluster's workers do, and how it is followed.
+
+    Attributes:
+        worker: the class of the actor: it takes ``job``, and its method ``ready`` loads what it needs.
+        job: what all of them are told.
+        tasks: how many there are; no more workers are of use.
+        workers: how many were asked for; ``None``: as many as the cluster has room for.
+        note: told what is waited for.
+        tick: called about every second.
+        given: what ``ready`` is told.
+    """
+
+    worker: type
+    job: Any
+    tasks: int
+    workers: int | None
+    note: Note
+    tick: Callable[[], None]
+    given: tuple[Any, ...] = ()
+
+    def crew(self, cluster: Cluster) -> Crew:
+        """The crew for it."""
+        share = Share.of(cluster)
+        actor = cluster.ray.remote(self.worker).options(**share.options())
+        return Crew(
+            cluster,
+            make=lambda: actor.remote(self.job),
+            count=lambda: min(self.tasks, self.workers or share.fit(cluster)),
+            note=self.note,
+            tick=self.tick,
+            given=self.given,
+        )
+
+
 @dataclass
 class Crew:
     """Workers of one kind.
@@ -82,6 +120,12 @@ class Crew:
     def nodes(self) -> int:
         """On how many machines they are."""
         return len({one.node for one in self.welcomed})
+
+    def sign_off(self, summary: Summary, done: str) -> None:
+        """Say who has worked; ``done`` is what, as in ``encoded``."""
+        summary.workers, summary.nodes = len(self.welcomed), self.nodes
+        if len(machines := {one.machine for one in self.welcomed}) > 1:
+            self.note(f"{done} by {' and by '.join(sorted(machines))}: last bits may differ between them")
 
     def results(self, tasks: Sequence[Any], call: Callable[[Any, Any], Any]) -> Iterator[Any]:
         """What ``call(worker, task)`` gives for every task, in the order in which they are done.
@@ -140,6 +184,16 @@ class Crew:
         elif time.monotonic() - self._alive > ROOM_SECONDS:
             cure = "start its nodes again, and then the same command: it goes on with what is missing"
             raise OtmelError("no node of the cluster is alive any more", where=self.cluster.address, cure=cure)
+
+
+@contextmanager
+def joined(settings: ClusterSettings | None, summary: Summary, note: Note) -> Iterator[Cluster]:
+    """Be connected to the cluster that the settings name, and say where it is. Raises as ``connected`` does."""
+    with connected((settings or ClusterSettings()).address) as cluster:
+        summary.address, summary.dashboard = cluster.address, cluster.dashboard
+        if cluster.dashboard:
+            note(f"Ray's dashboard: {cluster.dashboard}")
+        yield cluster
 
 
 def died(fault: BaseException) -> OtmelError:

@@ -14,8 +14,8 @@ from time import perf_counter
 from typing import Any
 
 from otmel import __version__
-from otmel.cluster.connection import Cluster, Note, connected
-from otmel.cluster.crew import RESTARTS, Crew, Share, died
+from otmel.cluster.connection import Cluster, Note
+from otmel.cluster.crew import RESTARTS, Post, died, joined
 from otmel.cluster.job import ClusterSettings, Material, Summary, found_anywhere
 from otmel.cluster.ledger import Watch
 from otmel.cluster.mentions import Done, Linking, MentionLinker, Shards, Task
@@ -108,14 +108,11 @@ def link_on_cluster(
         summary.done, summary.rejected = sum(one.linked for one in done), sum(one.bad for one in done)
         summary.kept = summary.done + summary.rejected
         if missing:
-            with connected((cluster or ClusterSettings()).address) as joined:
-                summary.address, summary.dashboard = joined.address, joined.dashboard
-                if joined.dashboard:
-                    note(f"Ray's dashboard: {joined.dashboard}")
+            with joined(cluster, summary, note) as there:
                 job = _job(asked, linker, shelf)
                 count = min(asked.shards, len(linker.index.segments))
-                shards = held(joined, job, count) if count > 1 else ()
-                work = Spread(joined, (cluster or ClusterSettings()).workers, summary, findings, note)
+                shards = held(there, job, count) if count > 1 else ()
+                work = Spread(there, (cluster or ClusterSettings()).workers, summary, findings, note)
                 work.run(job, [Task(number, part) for number, part in missing], shards)
     summary.seconds = perf_counter() - began
     return summary, findings
@@ -143,24 +140,11 @@ class Spread:
         """Do all tasks."""
         with progress("linking mentions", sum(len(task.part) for task in tasks)) as advance:
             watch = Watch.of(self.cluster.ray, advance)
-            crew = self._crew(job, watch, (len(tasks), shards))
+            post = Post(MentionLinker, job, len(tasks), self.workers, self.note, watch.look, (shards,))
+            crew = post.crew(self.cluster)
             for done in crew.results(tasks, lambda one, task: one.link.remote(task, watch.ledger, shards)):
                 self._count(done, watch)
-        self.summary.workers, self.summary.nodes = len(crew.welcomed), crew.nodes
-        if len(machines := {one.machine for one in crew.welcomed}) > 1:
-            self.note(f"linked by {' and by '.join(sorted(machines))}: last bits may differ between them")
-
-    def _crew(self, job: Linking, watch: Watch, work: tuple[int, Shards]) -> Crew:
-        share, (tasks, shards) = Share.of(self.cluster), work
-        actor = self.cluster.ray.remote(MentionLinker).options(**share.options())
-        return Crew(
-            self.cluster,
-            make=lambda: actor.remote(job),
-            count=lambda: min(tasks, self.workers or share.fit(self.cluster)),
-            note=self.note,
-            tick=watch.look,
-            given=(shards,),
-        )
+        crew.sign_off(self.summary, "linked")
 
     def _count(self, done: Done, watch: Watch) -> None:
         watch.finished(done.task.number, len(done.task.part))
