@@ -48,7 +48,7 @@ class Extent:
 
 
 EXTENTS = {
-    "full": Extent(10_000, 256, 10_000),
+    "full": Extent(10_000, 256, 3_000),
     "quick": Extent(300, 32, 300, width=64, layers=2, image=48),
     "tiny": Extent(12, 4, 12, (1, 3), 32, 1, 24),
 }
