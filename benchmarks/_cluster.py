@@ -18,6 +18,9 @@ from benchmarks._entity_files import TRADES, entities, write_jsonl
 from benchmarks._machine import ROOT
 from benchmarks._tiny_run import tiny_run
 from otmel.errors import OtmelError
+from otmel.remote import Uri
+from otmel.remote.clients import file_system
+from otmel.remote.faults import Retry
 
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}
 
@@ -51,11 +54,23 @@ class Commands:
         run: the run folder.
         address: of the cluster.
         folder: where everything is written.
+        workers: so many, one number after the other.
+        part: mentions of a part of the output.
+        store: the address that a cluster reads from and writes to; ``None``: the same folders as here.
     """
 
     run: Path
     address: str
     folder: Path
+    workers: tuple[int, ...] = (1, 2)
+    part: int = 4096
+    store: Uri | None = None
+
+    def share(self, *names: str) -> None:
+        """Put files and folders of ours where the cluster finds them."""
+        if self.store is not None:
+            for name in names:
+                copied(self.folder / name, self.store / name)
 
     def index(self, name: str, workers: int = 0) -> Path:
         """Where the index of a graph lies, built here or by so many workers."""
@@ -75,8 +90,11 @@ class Commands:
 
     def ray_build(self, graph: Path, name: str, workers: int) -> dict[str, Any]:
         """Index a graph on the cluster."""
-        words = ["index", "build", self.run, "--graph", graph, "--out", self.index(name, workers), "--json"]
-        return self._said([*words, *self._ray(workers)])
+        made = self.index(name, workers)
+        words = ["index", "build", self._seen(self.run), "--graph", self._seen(graph), "--out", self._seen(made)]
+        said = self._said([*words, "--json", *self._ray(workers)])
+        self._fetch(made)
+        return said
 
     def local_link(self, graph: str, mentions: str) -> dict[str, Any]:
         """Link mentions here."""
@@ -84,8 +102,20 @@ class Commands:
 
     def ray_link(self, graph: str, mentions: str, workers: int) -> dict[str, Any]:
         """Link mentions on the cluster."""
-        words = [*self._link(graph, mentions), "--output", self.parts(mentions, workers), "--json"]
-        return self._said([*words, *self._ray(workers)])
+        made = self.parts(mentions, workers)
+        words = ["link", *map(self._seen, self._link(graph, mentions)[1:]), "--output", self._seen(made)]
+        said = self._said([*words, "--part-rows", self.part, "--json", *self._ray(workers)])
+        self._fetch(made)
+        return said
+
+    def _seen(self, word: Any) -> Any:
+        """A word of a command as the cluster needs it: our paths are addresses there."""
+        ours = self.store is not None and isinstance(word, Path) and word.is_relative_to(self.folder)
+        return self.store / word.relative_to(self.folder).as_posix() if self.store and ours else word
+
+    def _fetch(self, path: Path) -> None:
+        if self.store is not None:
+            copied(self.store / path.name, path)
 
     def _link(self, graph: str, mentions: str) -> list[Any]:
         place, source = self.folder / f"{graph}.jsonl", self.folder / f"{mentions}.jsonl"
@@ -106,6 +136,27 @@ class Commands:
             raise OtmelError(f"otmel {' '.join(map(str, words))} failed: {done.stderr[-2000:]}")
         said = json.loads(done.stdout) if done.stdout.strip() else {}
         return {**said, "seconds": seconds, "cluster": said.get("cluster", said)}
+
+
+def copied(source: Path | Uri, target: Path | Uri) -> None:
+    """Copy a file or a folder from or to an address, by pyarrow alone, as often as the store refuses."""
+    from pyarrow.fs import FileSelector, FileType, LocalFileSystem, copy_files
+
+    (a, start), (b, end) = (
+        (LocalFileSystem(), str(one)) if isinstance(one, Path) else (file_system(one), one.key)
+        for one in (source, target)
+    )
+
+    def listed() -> list[Any]:
+        whole = a.get_file_info(start).type == FileType.Directory
+        return a.get_file_info(FileSelector(start, recursive=True)) if whole else [a.get_file_info(start)]
+
+    for one in Retry().call(str(source), "be listed", listed):
+        if one.is_file:
+            other = end + one.path.removeprefix(start)
+            if isinstance(target, Path):
+                Path(other).parent.mkdir(parents=True, exist_ok=True)
+            Retry().call(str(target), "be copied", lambda one=one, other=other: copy_files(one.path, other, a, b))
 
 
 def differing_lines(file: Path, folder: Path) -> int:

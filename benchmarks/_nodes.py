@@ -45,11 +45,13 @@ class Nodes:
         """Of the cluster."""
         return f"{LOOPBACK}:{self.port}"
 
-    def add(self, cpus: int = 1, resources: str = "{}", environment: dict[str, str] | None = None) -> None:
+    def add(
+        self, cpus: int = 1, resources: str = "{}", environment: dict[str, str] | None = None, gpus: int = 0
+    ) -> None:
         """Start a node, the head first, and wait until it belongs to the cluster."""
         head = ["--head", "--port", str(self.port), "--include-dashboard", "false", "--temp-dir", str(self.folder)]
         role = ["--address", self.address] if self._started else head
-        size = ["--num-cpus", str(cpus), "--num-gpus", "0", "--object-store-memory", str(STORE_BYTES)]
+        size = ["--num-cpus", str(cpus), "--num-gpus", str(gpus), "--object-store-memory", str(STORE_BYTES)]
         words = ["start", *role, *size, "--node-ip-address", LOOPBACK, "--resources", resources, "--block"]
         said = (self.folder / f"node-{len(self._started)}.log").open("w+b")
         inherited = {**os.environ, **ENVIRONMENT, **(environment or {})}
@@ -94,12 +96,12 @@ class Nodes:
 
 
 @contextmanager
-def nodes(cpus: int = 1) -> Iterator[Nodes]:
+def nodes(cpus: int = 1, gpus: int = 0) -> Iterator[Nodes]:
     """A cluster with its head; the caller adds more nodes."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         cluster = Nodes(Path(folder), free_port())
         try:
-            cluster.add(cpus)
+            cluster.add(cpus, gpus=gpus)
             yield cluster
         finally:
             cluster.stop()

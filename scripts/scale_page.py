@@ -37,6 +37,12 @@ MENTIONS: Final = 10**6
 MEMORY: Final = 128
 """GiB of a node of the plan."""
 CORES: Final = 16
+SHARED: Final = ("workers", "whole command", "× one local process", "foretold", "differ from the local result", "note")
+SHARING: Final = """\
+A command takes `fixed + work ÷ workers`: the fixed part is the start of the command and of its workers and what the
+driver does alone. Both are read off the first two numbers of workers; larger ones are foretold by them, and
+measured. Workers beyond the cores of a machine share them, and gain nothing.
+"""
 ADVICE: Final = """\
 - **Machines.** The index is {index:.2f} TiB: {nodes} nodes with {memory} GiB each hold it in memory, {cores} cores
   each. Fewer nodes with a local disk serve the same index memory-mapped; how much slower depends on the disk, and was
@@ -156,11 +162,34 @@ def growth(figures: Figures) -> str:
 
 def workers(figures: Figures) -> str:
     """How work shares out over workers, and what the cluster costs beside the work."""
-    if "cluster" not in figures.rows:
+    grids = [
+        Grid(f"{title} ({figures.machines[file]}, two nodes)", SHARED, tuple(_shared(figures.rows[file], title)))
+        for file in figures.of("cluster")
+        for title in _titles(figures.rows[file])
+    ]
+    if not grids:
         return ""
-    rows = [(name, f"{row['value']:,.4g} {row['unit']}", _ratio(row)) for name, row in figures.rows["cluster"].items()]
-    grid = Grid("Two nodes on one machine of two cores", ("what", "measured", "× one local process"), tuple(rows))
-    return f"## How it grows with workers\n\n{grid.as_markdown()}"
+    return "\n".join(["## How it grows with workers\n", *(grid.as_markdown() for grid in grids), SHARING])
+
+
+def _titles(rows: Mapping[str, Any]) -> list[str]:
+    """What a cluster was asked to do."""
+    return [name.removesuffix(", local") for name in rows if name.endswith(", local")]
+
+
+def _shared(rows: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[tuple[str, ...]]:
+    """One task by one local process and by more and more workers; three and more are foretold by the first two."""
+    count = float(re.findall(r"[\d,]+", title)[0].replace(",", ""))
+    yield ("one local process", f"{count / rows[f'{title}, local']['value']:,.0f} s", "1.00", "", "", "")
+    points: list[tuple[float, float]] = []
+    for name, row in rows.items():
+        found = re.fullmatch(re.escape(title) + r", Ray, workers: (\d+)", name)
+        if found:
+            points.append((1 / int(found[1]), count / row["value"]))
+            told = "" if len(points) < 3 else f"{Line.through(points).at(points[-1][0]):,.0f} s"
+            differ = rows.get(f"{name}, rows that differ") or rows[f"{name}, lines that differ"]
+            differing = f"{differ['value']:,.0f} {differ['unit']}"
+            yield (found[1], f"{points[-1][1]:,.0f} s", _ratio(row), told, differing, row["note"])
 
 
 def plan(figures: Figures) -> str:

@@ -79,6 +79,7 @@ def test_what_is_no_address(address):
         (["--engine", "ray", "--workers", "0"], "workers: "),
         (["--engine", "ray"], "--engine ray needs --index"),
         (["--shards", "2"], "--shards is for work on a cluster"),
+        (["--part-rows", "64"], "--part-rows is for work on a cluster"),
     ],
 )
 def test_options_that_do_not_go_together(tmp_path, capfd, words, said):

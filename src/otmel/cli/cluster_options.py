@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
@@ -35,11 +35,28 @@ class ClusterOptions:
     def cluster(self) -> ClusterSettings | None:
         """The same for work on a cluster; ``None`` for work here. Raises ``ConfigurationError``."""
         if self.engine == "local":
-            for name, given in (("--address", self.address), ("--workers", self.workers)):
-                if given is not None:
-                    raise ConfigurationError(f"{name} is for work on a cluster", cure="add --engine ray")
+            for one in fields(self):
+                if one.name != "engine" and getattr(self, one.name) is not None:
+                    named = f"--{one.name.replace('_', '-')}"
+                    raise ConfigurationError(f"{named} is for work on a cluster", cure="add --engine ray")
             return None
         from otmel.cluster.job import ClusterSettings
         from otmel.settings import validated
 
         return validated(ClusterSettings, {"address": self.address, "workers": self.workers}, where="--engine ray")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class LinkClusterOptions(ClusterOptions):
+    """Who links, and in what pieces.
+
+    Args:
+        shards: on a cluster, hold the index in so many groups of its segments, each in a process of its own, where the
+            whole is too large for a machine; by default every worker holds all of it.
+        part_rows: on a cluster, so many mentions to a part of the output, a multiple of 32; by default 4,096. A
+            worker has one part at a time: fewer rows let more workers help.
+    """
+
+    shards: int | None = None
+    part_rows: int | None = None

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from otmel.cli.cluster_options import ClusterOptions
+from otmel.cli.cluster_options import LinkClusterOptions
 from otmel.cli.console import Json, emit, note, progress
 from otmel.cli.places import Where
 from otmel.cli.search_options import SearchOptions
@@ -38,8 +38,7 @@ def link(
     image_root: Where | None = None,
     k: Annotated[int, Parameter(name=("-k", "--top"))] = 5,
     options: SearchOptions | None = None,
-    cluster: ClusterOptions | None = None,
-    shards: int = 1,
+    cluster: LinkClusterOptions | None = None,
     json: Json = False,
 ) -> None:
     """Link mentions.
@@ -63,22 +62,18 @@ def link(
         k: how many entities to return for each mention.
         options: how entities are searched.
         cluster: who links; a cluster links files, and needs --index.
-        shards: on a cluster, hold the index in so many groups of its segments, each in a process of its own, where the
-            whole is too large for a machine; by default every worker holds all of it.
         json: print JSON.
     """
     _check_asked(mention is not None or image is not None, input, documents, detect)
     if k < 1:
         raise ConfigurationError(f"-k {k}: at least one entity must be asked for")
-    if (settings := (cluster or ClusterOptions()).cluster) is not None:
+    if cluster is not None and (settings := cluster.cluster) is not None:
         from otmel.cli.link_cluster import asked_of, link_on
 
         options = options or SearchOptions()
         places = {"graph": graph or data, "index": options.index, "input": input, "output": output}
-        link_on(settings, asked_of(run, places, image_root, (k, options.settings(), shards)), json)
+        link_on(settings, asked_of(run, places, image_root, (k, options.settings(), cluster)), json)
         return
-    if shards != 1:
-        raise ConfigurationError("--shards is for work on a cluster", cure="add --engine ray")
     from otmel.remote import RUN, lazy, local, written
 
     run, source = local(run, RUN), None if (given := input or documents) is None else local(given)

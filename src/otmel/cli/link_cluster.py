@@ -10,6 +10,7 @@ from otmel.cli.console import emit, note, resumable
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from otmel.cli.cluster_options import LinkClusterOptions
     from otmel.cluster.job import ClusterSettings, Summary
     from otmel.cluster.link import Asked
     from otmel.data.findings import Findings
@@ -51,7 +52,10 @@ def link_on(cluster: ClusterSettings, asked: Asked, json: bool) -> None:
 
 
 def asked_of(
-    run: Place, places: Mapping[str, Place | None], root: Place | None, how: tuple[int, LinkSettings, int]
+    run: Place,
+    places: Mapping[str, Place | None],
+    root: Place | None,
+    how: tuple[int, LinkSettings, LinkClusterOptions],
 ) -> Asked:
     """What a command asks a cluster for.
 
@@ -59,7 +63,7 @@ def asked_of(
         run: the run.
         places: ``graph``, ``index``, ``input`` and ``output``.
         root: the folder that image names are relative to.
-        how: how many entities an answer holds, how they are searched, and in how many shards.
+        how: how many entities an answer holds, how they are searched, and in what pieces.
 
     Raises:
         ConfigurationError: something is missing.
@@ -71,6 +75,9 @@ def asked_of(
             problem = f"--engine ray needs --{name}" + ("" if place is None else ", and that cannot be a stream")
             raise ConfigurationError(problem, cure=USAGE)
     graph, index, input, output = (places[name] or "" for name in ("graph", "index", "input", "output"))
-    if how[2] < 1:
-        raise ConfigurationError(f"--shards {how[2]}: there must be at least one")
-    return Asked(run, graph, index, input, output, root, how[0], settings=how[1], shards=how[2])
+    k, settings, pieces = how
+    given = {name: count for name in ("shards", "part_rows") if (count := getattr(pieces, name)) is not None}
+    for name, count in given.items():
+        if count < 1:
+            raise ConfigurationError(f"--{name.replace('_', '-')} {count}: there must be at least one")
+    return Asked(run, graph, index, input, output, root, k, settings=settings, **given)
