@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
+from itertools import islice, pairwise
 from pathlib import Path
 
-import torch
+from torch import Tensor
 
+from otmel.index.names import NamePostings
 from otmel.index.places import ids_of
-from otmel.index.segment import Segment
+from otmel.index.segment import LateEntries, Segment, Vectors
 from otmel.index.store import open_index
+
+CHUNK = 512
+"""Entries whose tokens are unpacked together."""
 
 
 def row_digests(folder: str | Path) -> dict[int, str]:
     """Graph row → a digest of all that the index holds of it, to the last bit."""
     opened, found = open_index(folder, check="whole"), {}
     for segment, keys in zip(opened.segments, opened.keys, strict=True):
-        ids = ids_of(keys, str(folder))
-        for entry, row in enumerate(segment.rows.tolist()):
+        ids, digests = ids_of(keys, str(folder)), keys["digests"].numpy()
+        for entry, (row, parts) in enumerate(zip(segment.rows.tolist(), _entries(segment), strict=True)):
             if row >= 0:
                 digest = hashlib.sha256(ids[entry].encode("utf-8", "surrogatepass"))
-                digest.update(keys["digests"][entry].numpy().tobytes())
-                for part in _parts(segment, entry):
+                digest.update(digests[entry].tobytes())
+                for part in parts:
                     digest.update(part)
                 found[row] = digest.hexdigest()
     return found
@@ -33,23 +39,40 @@ def differing(first: str | Path, second: str | Path) -> int:
     return sum(one.get(row) != other.get(row) for row in one.keys() | other.keys())
 
 
-def _parts(segment: Segment, entry: int) -> list[bytes]:
-    """The bytes of one entry: vectors, tokens with their target and bounds, names."""
-    found = [bytes(segment.has_image[entry : entry + 1].tolist())]
-    for name in sorted(segment.dense):
-        vectors = segment.dense[name]
-        arrays = (vectors.numbers, vectors.norms, vectors.scales)
-        found += [array[entry].numpy().tobytes() for array in arrays if array is not None]
-    for name in sorted(segment.late):
-        late = segment.late[name]
-        slot = int(late.slot[entry])
-        if slot >= 0:
-            tokens, mask, target = late.blocks.unpacked(torch.tensor([slot]))
-            own = (tokens[0][mask[0]], target, late.target[slot], late.described[slot])
-            found += [array.contiguous().numpy().tobytes() for array in own]
-    if segment.names is not None:
-        names = segment.names
-        columns = names.postings[:, int(names.first[entry]) : int(names.first[entry + 1])].tocsc()
-        columns.sort_indices()
-        found += [names.buckets[columns.indices].tobytes(), columns.data.tobytes(), columns.indptr.tobytes()]
-    return found
+def _entries(segment: Segment) -> Iterator[list[bytes]]:
+    """The bytes of every entry: vectors, tokens with their target and bounds, names."""
+    pictured = [[bytes([there])] for there in segment.has_image.tolist()]
+    dense = [_dense(segment.dense[name]) for name in sorted(segment.dense)]
+    late = [_late(segment.late[name]) for name in sorted(segment.late)]
+    names = [] if segment.names is None else [_names(segment.names)]
+    for parts in zip(pictured, *dense, *late, *names, strict=True):
+        yield [one for part in parts for one in part]
+
+
+def _dense(vectors: Vectors) -> Iterator[list[bytes]]:
+    arrays = [one.numpy() for one in (vectors.numbers, vectors.norms, vectors.scales) if one is not None]
+    for entry in range(len(vectors.numbers)):
+        yield [array[entry].tobytes() for array in arrays]
+
+
+def _late(late: LateEntries) -> Iterator[list[bytes]]:
+    for slots in late.slot.split(CHUNK):
+        filled = slots[slots >= 0]
+        tokens, mask, target = late.blocks.unpacked(filled)
+        there = zip(tokens, mask, target, late.target[filled.long()], late.described[filled.long()], strict=True)
+        for slot in slots.tolist():
+            yield [_bytes(own[0][own[1]], *own[2:]) for own in islice(there, int(slot >= 0))]
+
+
+def _bytes(*arrays: Tensor) -> bytes:
+    return b"".join(array.contiguous().numpy().tobytes() for array in arrays)
+
+
+def _names(names: NamePostings) -> Iterator[list[bytes]]:
+    columns = names.postings.tocsc()
+    columns.sort_indices()
+    for first, last in pairwise(names.first.tolist()):
+        bounds = columns.indptr[first : last + 1]
+        inside = slice(bounds[0], bounds[-1])
+        buckets = names.buckets[columns.indices[inside]]
+        yield [buckets.tobytes(), columns.data[inside].tobytes(), (bounds - bounds[0]).tobytes()]
