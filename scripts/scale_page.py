@@ -187,8 +187,8 @@ def _shared(rows: Mapping[str, Mapping[str, Any]], title: str) -> Iterator[tuple
         if found:
             points.append((1 / int(found[1]), count / row["value"]))
             told = "" if len(points) < 3 else f"{Line.through(points).at(points[-1][0]):,.0f} s"
-            differ = rows.get(f"{name}, rows that differ") or rows[f"{name}, lines that differ"]
-            differing = f"{differ['value']:,.0f} {differ['unit']}"
+            differ = [rows[one] for one in (f"{name}, rows that differ", f"{name}, lines that differ") if one in rows]
+            differing = " ".join(f"{one['value']:,.0f} {one['unit']}" for one in differ) or "not compared"
             yield (found[1], f"{points[-1][1]:,.0f} s", _ratio(row), told, differing, row["note"])
 
 
