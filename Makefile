@@ -8,7 +8,7 @@ DEMO_ARGS ?=
 PYTEST_ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test kills bench figures lint format types imports equations docs site constraints clean
+.PHONY: help install demo test kills endurance bench figures lint format types imports equations docs site constraints clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: $(STAMP)  ## run the tests with coverage
 kills: $(STAMP)  ## kill writers of graph and index 200 times, seeded, and read what is left
 	OTMEL_KILLS=200 OTMEL_INDEX_KILLS=200 $(BIN)/python -m pytest --no-cov -q -s -m "" tests/data/store/test_kills.py tests/index/test_index_faults.py
 	OTMEL_CLUSTER_KILLS=30 $(BIN)/python -m pytest --no-cov -q -s tests/cluster/test_cluster.py
+
+endurance: $(STAMP)  ## a thousand changes each of graph, index and service under readers, and three seeds of the token track
+	OTMEL_READER_CHANGES=1000 OTMEL_INDEX_OPERATIONS=1000 OTMEL_SERVER_OPERATIONS=1000 OTMEL_TRACK_SEEDS=3 $(BIN)/python -m pytest --no-cov -q --timeout=3600 tests/data/store/test_readers.py tests/index/test_update.py tests/server/test_changes.py tests/models/test_token_track.py
 
 bench: $(STAMP)  ## measure every benchmark at a small size, and compare with the committed ratios
 	$(BIN)/python benchmarks/run.py --quick --out build/benchmarks

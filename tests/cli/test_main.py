@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,20 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=120, check=False)
 
 
+@cache
+def helped(*words: str) -> tuple[str, str]:
+    """A page of help, from a process of its own: the page, and which heavy libraries it has loaded."""
+    code = (
+        "import sys; from otmel.cli.main import main; "
+        f"status = main({[*words, '--help']!r}); print([m for m in {HEAVY!r} if m in sys.modules]); sys.exit(status)"
+    )
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stderr == ""
+    page, _, loaded = done.stdout.rstrip("\n").rpartition("\n")
+    return page, loaded
+
+
 @pytest.fixture
 def verb(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], None]:
     """Register a function of the test as the verb ``try``."""
@@ -44,26 +59,20 @@ def verb(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., object]], N
 
 @pytest.mark.parametrize("words", [[], ["data"], *(name.split() for name in NAMES)], ids=" ".join)
 def test_no_help_loads_a_heavy_library(words: list[str]) -> None:
-    code = (
-        "import sys; from otmel.cli.main import main; "
-        f"status = main({[*words, '--help']!r}); print([m for m in {HEAVY!r} if m in sys.modules]); sys.exit(status)"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
-    assert done.stderr == ""
+    assert helped(*words)[1] == "[]"
 
 
 def test_help_lists_every_group_and_verb() -> None:
-    listed = run("--help").stdout
+    listed, _ = helped()
     assert all(summary in listed for summary in GROUPS.values())
     for verb in VERBS:
-        page = run(*verb.name.split()[:-1], "--help").stdout
+        page, _ = helped(*verb.name.split()[:-1])
         assert verb.summary.partition("\n")[0] in page, verb.name
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=NAMES)
 def test_a_verbs_page_explains_every_option_and_ends_with_its_examples(verb: Verb) -> None:
-    page = run(*verb.name.split(), "--help").stdout
+    page, _ = helped(*verb.name.split())
     assert verb.summary.split("\n\n")[-1][:40] in page
     assert page.rstrip().endswith(verb.examples[-1])
     for row in page.partition("Parameters")[2].partition("Examples")[0].splitlines():

@@ -6,6 +6,8 @@ attention. 240 entities, 1,400 training and 500 test mentions, all entities as c
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +25,8 @@ from otmel.training.batches import Collator
 from otmel.training.settings import RELEASED
 
 EPOCHS, BATCH, RATE = 6, 32, 2e-3
+SEEDS = int(os.environ.get("OTMEL_TRACK_SEEDS", "1"))
+"""``OTMEL_TRACK_SEEDS=3`` trains nine models, which takes minutes."""
 
 
 def trained(name: str, entities: Table, train: Table, gold: np.ndarray, seed: int) -> OTMEL:
@@ -59,7 +63,7 @@ def mrr(model: OTMEL, entities: Table, mentions: Table, gold: np.ndarray) -> flo
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seed", [0, 1, 2])
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_fusion_and_matching_both_matter(seed):
     track = token_track(TokenTrackSettings(seed=seed))
     entities, train, test = features(track.entities), features(track.splits["train"]), features(track.splits["test"])
