@@ -19,8 +19,7 @@ from benchmarks._machine import ROOT
 from benchmarks._tiny_run import tiny_run
 from otmel.errors import OtmelError
 from otmel.remote import Uri
-from otmel.remote.clients import file_system
-from otmel.remote.faults import Retry
+from otmel.remote.store import Store
 
 ONE_THREAD: Final = {"OMP_NUM_THREADS": "1", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}
 
@@ -70,7 +69,7 @@ class Commands:
         """Put files and folders of ours where the cluster finds them."""
         if self.store is not None:
             for name in names:
-                copied(self.folder / name, self.store / name)
+                put_up(self.folder / name, self.store / name)
 
     def index(self, name: str, workers: int = 0) -> Path:
         """Where the index of a graph lies, built here or by so many workers."""
@@ -115,7 +114,7 @@ class Commands:
 
     def _fetch(self, path: Path) -> None:
         if self.store is not None:
-            copied(self.store / path.name, path)
+            brought(self.store / path.name, path)
 
     def _link(self, graph: str, mentions: str) -> list[Any]:
         place, source = self.folder / f"{graph}.jsonl", self.folder / f"{mentions}.jsonl"
@@ -138,25 +137,20 @@ class Commands:
         return {**said, "seconds": seconds, "cluster": said.get("cluster", said)}
 
 
-def copied(source: Path | Uri, target: Path | Uri) -> None:
-    """Copy a file or a folder from or to an address, by pyarrow alone, as often as the store refuses."""
-    from pyarrow.fs import FileSelector, FileType, LocalFileSystem, copy_files
+def put_up(path: Path, place: Uri) -> None:
+    """Copy a file or a folder to an address; ``pyarrow.fs.copy_files`` would pass over a write that was refused."""
+    store = Store(place.parent)
+    for one in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if one.is_file():
+            store.put(one.relative_to(path.parent).as_posix(), one)
 
-    (a, start), (b, end) = (
-        (LocalFileSystem(), str(one)) if isinstance(one, Path) else (file_system(one), one.key)
-        for one in (source, target)
-    )
 
-    def listed() -> list[Any]:
-        whole = a.get_file_info(start).type == FileType.Directory
-        return a.get_file_info(FileSelector(start, recursive=True)) if whole else [a.get_file_info(start)]
-
-    for one in Retry().call(str(source), "be listed", listed):
-        if one.is_file:
-            other = end + one.path.removeprefix(start)
-            if isinstance(target, Path):
-                Path(other).parent.mkdir(parents=True, exist_ok=True)
-            Retry().call(str(target), "be copied", lambda one=one, other=other: copy_files(one.path, other, a, b))
+def brought(place: Uri, path: Path) -> None:
+    """Copy a folder from an address."""
+    store = Store(place)
+    for name in store.list():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(store.read(name))
 
 
 def differing_lines(file: Path, folder: Path) -> int:
