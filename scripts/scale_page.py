@@ -163,13 +163,18 @@ def growth(figures: Figures) -> str:
 def workers(figures: Figures) -> str:
     """How work shares out over workers, and what the cluster costs beside the work."""
     grids = [
-        Grid(f"{title} ({figures.machines[file]}, two nodes)", SHARED, tuple(_shared(figures.rows[file], title)))
+        Grid(f"{title} ({_two_nodes(figures, file)})", SHARED, tuple(_shared(figures.rows[file], title)))
         for file in figures.of("cluster")
         for title in _titles(figures.rows[file])
     ]
     if not grids:
         return ""
     return "\n".join(["## How it grows with workers\n", *(grid.as_markdown() for grid in grids), SHARING])
+
+
+def _two_nodes(figures: Figures, file: str) -> str:
+    store = ", through an S3 server on loopback with injected faults" if file.endswith("@s3") else ""
+    return f"{figures.machines[file]}, two nodes{store}"
 
 
 def _titles(rows: Mapping[str, Any]) -> list[str]:
