@@ -176,8 +176,33 @@ def test_a_run_is_evaluated_and_calibrated_at_its_address(
     trained = record_of(load_dataset(str(data)), preset("default"))  # a run that is trained on it says where it is
     assert trained["dataset_root"] == str(data)
     assert remembered(run) is None
-    assert main(["train", str(data), "--out", str(run)]) == 2
+    ran(capsys, "compare", run, "--plot", two.there / "differences.svg")
+    ran(capsys, "compare", copied, "--plot", two.here / "differences.svg")
+    assert Store(two.there).read("differences.svg") == (two.here / "differences.svg").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "demo --out s3://bucket/demo",
+        "data world --out s3://bucket/world",
+        "evaluate run --features s3://bucket/features",
+        "graph export my.kg s3://bucket/my.jsonl",
+        "pretrain data --out encoder --captions s3://bucket/captions.jsonl",
+        "reproduce table2 --out s3://bucket/table2 --dry-run",
+        "reproduce table2 --data s3://bucket/world --dry-run",
+        "serve run --token-file s3://bucket/token.txt",
+        "train data --out run --config s3://bucket/run.toml",
+        "train data --out run --features s3://bucket/features",
+    ],
+)
+def test_a_place_that_can_be_no_address_says_so(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words.split()) == 2
     assert "a folder or file on this machine is needed here" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_faults_on_the_way_change_no_result(

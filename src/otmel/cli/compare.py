@@ -49,7 +49,7 @@ def compare(
     measures: str = "H@1,MRR",
     method: Literal["auto", "seeds", "mentions", "both"] = "auto",
     floor: Annotated[bool, Parameter(negative="--no-floor")] = True,
-    plot: Path | None = None,
+    plot: Where | None = None,
     json: Json = False,
 ) -> None:
     """Compare runs.
@@ -74,8 +74,10 @@ def compare(
     comparison = comparing.compare(systems, settings, baseline)
     if plot is not None:
         from otmel.evaluation.plots import forest_plot
+        from otmel.remote import written
 
-        forest_plot(comparison, plot)
+        with written(plot) as path:
+            forest_plot(comparison, path)
         note(f"wrote {plot}")
     emit(Compared(systems, comparison), json)
 

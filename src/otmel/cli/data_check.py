@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -15,7 +14,7 @@ def data_check(
     folder: Where,
     *,
     json: Json = False,
-    plot: Path | None = None,
+    plot: Where | None = None,
     decode: Annotated[bool, Parameter(negative="--no-decode")] = True,
     graph: Where | None = None,
 ) -> None:
@@ -30,11 +29,13 @@ def data_check(
     """
     from otmel.data import check
     from otmel.data.datasets import load_dataset
+    from otmel.remote import written
 
     dataset = load_dataset(folder, graph)
     with reported("opening images") as report_progress:
         report = check.check(dataset, decode=decode, progress=report_progress)
     if plot is not None:
-        check.plot(report, plot)
+        with written(plot) as path:
+            check.plot(report, path)
         note(f"wrote {plot}")
     emit(report, json)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit, note, resumable
+from otmel.cli.places import Here
 from otmel.settings import overridden
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class Demo:
         )
 
 
-def demo(*, out: Path = Path("demo"), seed: int = 0, json: Json = False) -> None:
+def demo(*, out: Here = Path("demo"), seed: int = 0, json: Json = False) -> None:
     """Generate a world, train on it, look at the result, link a mention: in at most five minutes on two cores.
 
     Args:

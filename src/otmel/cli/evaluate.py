@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from otmel.cli.console import Json, emit, note
-from otmel.cli.places import Where
+from otmel.cli.places import Here, Where
 from otmel.errors import CheckpointError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def evaluate(
     *,
     split: str = "dev",
     index: Where | None = None,
-    features: Path | None = None,
+    features: Here | None = None,
     out: Where | None = None,
     slices: bool = False,
     format: Format = "text",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.link import opened_linker, remembered
-from otmel.cli.places import Here, Where
+from otmel.cli.places import Where
 from otmel.errors import ConfigurationError, DataError, nearest
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def explain(
     graph: Where | None = None,
     entity: str | None = None,
     rank: int = 1,
-    out: tuple[Here, ...] = (),
+    out: tuple[Where, ...] = (),
     json: Json = False,
 ) -> None:
     """Explain a link.
@@ -51,7 +51,7 @@ def explain(
         raise ConfigurationError(problem, cure=cure)
     if rank < 1:
         raise ConfigurationError(f"--rank {rank}: the best entity has rank 1")
-    from otmel.remote import RUN, local
+    from otmel.remote import RUN, local, written
 
     run = local(run, RUN)
     data = data or (None if mention_id is None else remembered(run))
@@ -63,9 +63,10 @@ def explain(
     explanation = opened_linker(run, graph or data).explain(chosen, entity, rank)
     for one in explanation.notes:
         note(f"note: {one}")
-    for path in out:
-        explanation.save(path)
-        note(f"wrote {path}")
+    for place in out:
+        with written(place) as path:
+            explanation.save(path)
+        note(f"wrote {place}")
     emit(explanation, json)
 
 

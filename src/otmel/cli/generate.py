@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from otmel.cli.console import Json, emit, note
 from otmel.cli.evaluate import dataset_of, record_of, warn_of_another_graph
-from otmel.cli.places import Here, Where
+from otmel.cli.places import Where
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def generate(
     split: str = "dev",
     beams: int | None = None,
     limit: int | None = None,
-    out: Here | None = None,
+    out: Where | None = None,
     json: Json = False,
 ) -> None:
     """Write names.
@@ -81,6 +81,7 @@ def generate(
             raise ConfigurationError(f"{option} {value}: at least 1 is needed")
     from otmel.linking.ambiguity import generation
     from otmel.models.bundle import Bundle
+    from otmel.remote import written
 
     record = record_of(run)
     dataset = dataset_of(run, record, data, "generate")
@@ -89,7 +90,8 @@ def generate(
     width = beams or getattr(bundle.model.settings, "beams", 1)
     result = generation(bundle, dataset, split, beams=width, limit=limit)
     if out is not None:
-        _write(result, dataset.graph.ids, out)
+        with written(out) as path:
+            _write(result, dataset.graph.ids, path)
         note(f"wrote {out}")
     emit(Written(result), json)
 

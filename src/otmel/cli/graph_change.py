@@ -127,7 +127,7 @@ def graph_upsert(graph: Where, source: Where, *, reading: Options = DEFAULTS, js
     emit(reading.run(upsert, how), json)
 
 
-def graph_delete(graph: Where, *ids: str, file: Path | None = None, wait: float = 0.0, json: Json = False) -> None:
+def graph_delete(graph: Where, *ids: str, file: Where | None = None, wait: float = 0.0, json: Json = False) -> None:
     """Delete entities.
 
     Args:
@@ -139,11 +139,11 @@ def graph_delete(graph: Where, *ids: str, file: Path | None = None, wait: float 
     """
     from otmel.data.store import GraphStore
     from otmel.data.store.layout import GRAPH
-    from otmel.remote import changing
+    from otmel.remote import changing, local
 
     if not ids and file is None:
         raise ConfigurationError("no id is given", cure="otmel graph delete GRAPH ID …, or --file IDS.txt")
-    listed = [*ids, *([] if file is None else _lines(file))]
+    listed = [*ids, *([] if file is None else _lines(local(file)))]
     with changing(graph, GRAPH, wait, note) as folder:
         report = GraphStore.open(folder, wait, note).delete(listed)
     emit(report, json)

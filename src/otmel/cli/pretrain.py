@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from otmel.cli.console import Json, Set, emit, resumable
+from otmel.cli.console import Json, Set, emit, note, resumable
 from otmel.cli.places import Here, Where
 
 if TYPE_CHECKING:
@@ -44,9 +43,9 @@ class Pretrained:
 def pretrain(
     data: Where,
     *,
-    out: Here,
+    out: Where,
     text: str | None = None,
-    captions: Path | None = None,
+    captions: Here | None = None,
     seed: int | None = None,
     set: Set = (),
     json: Json = False,
@@ -54,7 +53,8 @@ def pretrain(
     """Train an encoder.
 
     Args:
-        data: the data set; of its mentions only the training ones are read.
+        data: the data set; of its mentions only the training ones are read. It and the encoder may be addresses:
+            s3://BUCKET/PATH.
         out: the folder to write, for --encoder of otmel train.
         text: a pretrained text tower that stays as it is: minilm, a folder, or a name on the Hugging Face Hub.
         captions: a JSONL file of {"text", "image"} to learn from too; by default the data set's own captions.jsonl.
@@ -65,14 +65,16 @@ def pretrain(
     from otmel.data.datasets import load_dataset
     from otmel.encoders import pretrain as pretraining
     from otmel.encoders.settings import PretrainSettings
+    from otmel.remote import TREE, changing
     from otmel.settings import overridden
 
     given = {"text": text, "seed": seed}
     chosen = PretrainSettings().model_copy(update={key: value for key, value in given.items() if value is not None})
     settings = overridden(chosen, set)
     dataset = load_dataset(data)
-    with resumable("run the same command again: it goes on from the last state that was saved"):
-        report = pretraining.pretrain(dataset, settings, out, captions)
+    again = "run the same command again: it goes on from the last state that was saved"
+    with resumable(again), changing(out, TREE, note=note) as folder:
+        report = pretraining.pretrain(dataset, settings, folder, captions)
     emit(Pretrained(report, data), json)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from otmel.cli.console import Json, Set, emit, note, resumable
+from otmel.cli.places import Here
 
 if TYPE_CHECKING:
     from otmel.reproduction.request import Request
@@ -18,8 +19,8 @@ Often = Annotated[tuple[str, ...], Parameter(show_default=False)]
 def reproduce(
     target: str,
     *,
-    data: Annotated[tuple[Path, ...], Parameter(show_default=False)] = (),
-    out: Path = Path("reproduction"),
+    data: Annotated[tuple[Here, ...], Parameter(show_default=False)] = (),
+    out: Here = Path("reproduction"),
     seeds: int = 3,
     scale: Literal["full", "tiny"] = "full",
     encoder: Often = (),

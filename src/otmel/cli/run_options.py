@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from cyclopts import Parameter
 
 from otmel.cli.console import Set
+from otmel.cli.places import Here
 from otmel.errors import ConfigurationError
 from otmel.settings import TAG, overridden, validated
 
@@ -45,7 +46,7 @@ class RunOptions:
     preset: str | None = None
     system: str | None = None
     variant: str | None = None
-    config: Path | None = None
+    config: Here | None = None
     seed: int | None = None
     set: Set = ()
 

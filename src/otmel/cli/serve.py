@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from otmel.cli.console import Set, note
-from otmel.cli.places import Where
+from otmel.cli.places import Here, Where
 from otmel.cli.search_options import SearchOptions
 from otmel.errors import ConfigurationError, MissingExtra
 
@@ -25,7 +25,7 @@ def serve(
     data: Where | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
-    token_file: Path | None = None,
+    token_file: Here | None = None,
     image_hosts: str = "",
     options: SearchOptions | None = None,
     set: Set = (),

@@ -30,6 +30,7 @@ from otmel.errors import CheckpointError, MissingExtra
 from otmel.inputs import InputProcessor, InputSettings
 from otmel.inputs.pretrained import quiet, read_pretrained
 from otmel.inputs.processor import SETTINGS_FILE, read_image_processor, read_tokenizer
+from otmel.remote import is_remote, local
 
 MINILM = "minilm"
 
@@ -68,9 +69,10 @@ def load_encoder(
     """A pretrained encoder and the processor of its inputs.
 
     Args:
-        name: a folder or a name on the Hub: a CLIP, a SigLIP, a ViLT, a ``VisionTextDualEncoder`` or a text model
-            alone (then every image is absent). ``text+vision`` joins two towers, each by folder or name. A causal
-            language model, alone or as ``text``, becomes a ``CausalEncoder``.
+        name: a folder, an address (``s3://…``) or a name on the Hub: a CLIP, a SigLIP, a ViLT, a
+            ``VisionTextDualEncoder`` or a text model alone (then every image is absent). ``text+vision`` joins two
+            towers, each by folder, address or name. A causal language model, alone or as ``text``, becomes a
+            ``CausalEncoder``.
             ``minilm`` is the sentence encoder of the optional extra of that name.
         settings: wording and lengths; the ones saved in the folder, or else the defaults.
         cls: which vector summarises a text or an image.
@@ -100,7 +102,14 @@ def save_encoder(encoder: TwoTowerEncoder, processor: InputProcessor, folder: st
 
 
 def resolve(name: str) -> str:
-    """``name``, with ``minilm`` replaced by the folder of that package. Raises ``MissingExtra``."""
+    """``name``, with ``minilm`` replaced by the folder of that package, and an address by a copy of what lies there.
+
+    Raises:
+        MissingExtra: the package is not installed.
+        StorageError: the store of an address refuses, or has nothing there.
+    """
+    if is_remote(name):
+        return str(local(name))
     if name != MINILM:
         return str(Path(name).expanduser()) if name.startswith("~") else name
     try:

@@ -23,6 +23,7 @@ from otmel.encoders.pretrain_state import Progress
 from otmel.encoders.pretrain_step import train_step
 from otmel.encoders.settings import PretrainSettings
 from otmel.errors import StorageError
+from otmel.remote.told import told
 from otmel.storage import atomic_folder, atomic_write_json
 
 REPORT, LOG, CAPTIONS = "pretrain_report.json", "pretrain_log.jsonl", "captions.jsonl"
@@ -92,7 +93,7 @@ def pretrain(
     progress = Progress(unfinished, learner.parameters, optimizer, _fingerprint(corpus, settings))
     resumed = progress.restore()
     _train(learner, corpus, settings, progress, resumed)
-    report = _report(learner, corpus, settings, progress, (str(out), resumed, time.monotonic() - started))
+    report = _report(learner, corpus, settings, progress, (told(str(out)), resumed, time.monotonic() - started))
     with atomic_folder(out) as folder:
         save_encoder(learner.encoder, learner.processor, folder)
         shutil.copy(progress.log, folder / LOG)

@@ -6,6 +6,7 @@
                        views/STAMP/people   a complete copy of one state; never changed, removed when long unused
                        lazy/people      files that were asked for one by one, as images are
                        work/people      the copy that a writer changes, and work.json beside it
+                       training/    the same for a run that is being trained, which is more than its readers need
 
 Files that two views share are hard links to one.
 """
@@ -94,6 +95,13 @@ class Nest:
     def work(self) -> Path:
         """The copy that a writer changes."""
         return self.root / "work" / self.name
+
+    def apart(self, kind: str) -> Nest:
+        """A nest in this one, for writers to whom what lies at the address is another kind of folder."""
+        nest = Nest(self.root / kind, self.name)
+        with refusals_named(nest.root):
+            nest.root.mkdir(exist_ok=True)
+        return nest
 
     def view(self, stamp: str) -> Path | None:
         """The view of a state, held until this process ends; ``None`` where there is none."""

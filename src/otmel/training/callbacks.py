@@ -98,6 +98,27 @@ class ExtraCheckpoints(TrainerCallback):
             control.should_save = True
 
 
+class Sending(TrainerCallback):
+    """Sends what the run folder holds to where it belongs: once it is taken, and after every checkpoint.
+
+    Args:
+        send: does it; raises ``StorageError``.
+    """
+
+    def __init__(self, send: Callable[[], object]) -> None:
+        self.send = send
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Say there that the run has begun, and send what an interrupted command could not."""
+        if state.is_world_process_zero:
+            self.send()
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Send the checkpoint, which is sealed."""
+        if state.is_world_process_zero:
+            self.send()
+
+
 class FinalValidation(TrainerCallback):
     """A validation and a checkpoint at the very end, also where ``evaluate_every`` does not divide ``epochs``."""
 

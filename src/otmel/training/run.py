@@ -24,9 +24,12 @@ from otmel.models.registry import new_model
 from otmel.objectives.caching import check_pieces
 from otmel.objectives.gather import agreed, is_first, processes
 from otmel.progress import progress
+from otmel.remote import Place
+from otmel.remote.told import told
+from otmel.training.address import RunFolder, run_folder
 from otmel.training.batches import Collator, Rows
-from otmel.training.callbacks import Bar, ExtraCheckpoints, Interruption, JsonLog
-from otmel.training.checkpoints import newest_sound, step_of
+from otmel.training.callbacks import Bar, ExtraCheckpoints, Interruption, JsonLog, Sending
+from otmel.training.checkpoints import dated_by_step, newest_sound, step_of
 from otmel.training.claim import CHECKPOINTS, LOG_FILE, check_free, claim, record_of
 from otmel.training.material import Material, Say, prepared
 from otmel.training.settings import RunSettings
@@ -36,7 +39,7 @@ from otmel.training.trainer import LinkerTrainer, optimizer, training_arguments
 def train(
     dataset: Dataset,
     settings: RunSettings,
-    out: str | Path,
+    out: Place | RunFolder,
     *,
     resume: bool = False,
     say: Say = print,
@@ -47,7 +50,7 @@ def train(
     Args:
         dataset: graph and splits; ``train`` is needed, and the split that ``settings.training.validation`` names.
         settings: everything else.
-        out: the run folder; made if absent.
+        out: the run folder; made if absent. To an address (``s3://…``) every checkpoint is sent when it is finished.
         resume: go on with the run that stands there.
         say: told each step of the way, one line at a time.
         features: a folder in which what a frozen encoder gives is kept for further runs on the same data.
@@ -57,12 +60,22 @@ def train(
             system whose batches cannot be cut.
         CheckpointError: ``out`` holds a run already, or one of other settings, data or number of processes.
         TrainingError: nothing to train on, or the loss is no number any more.
-        StorageError: the disk refused a checkpoint.
+        StorageError: the disk or the store refused a checkpoint, or another process trains at the address.
         KeyboardInterrupt: after Ctrl-C, once a checkpoint is written.
     """
-    out = Path(out)
     if settings.encoder is None:
         raise ConfigurationError("no encoder is named", cure="name one with --encoder, or make one: otmel pretrain")
+    with run_folder(out, say=say) as folder:
+        bundle, material = _begun(dataset, settings, folder.path, (resume, say, features))
+        return fit(bundle, material, settings, folder, resume=resume, say=say)
+
+
+def _begun(
+    dataset: Dataset, settings: RunSettings, out: Path, how: tuple[bool, Say, Path | None]
+) -> tuple[Bundle, Material]:
+    """The model at its start, and what it is trained on; the folder is taken."""
+    resume, say, features = how
+    assert settings.encoder is not None
     record = record_of(dataset, settings)
     check_free(out, record, resume)
     set_seed(settings.seed)
@@ -76,17 +89,26 @@ def train(
     material = prepared(dataset, settings, (model, processor, vectorizer), say, features)
     _steps_per_epoch(len(material.train), settings)
     claim(out, record)
-    bundle = Bundle(model, processor, vectorizer, record)
-    return fit(bundle, material, settings, out, resume=resume, say=say)
+    return Bundle(model, processor, vectorizer, record), material
 
 
 def fit(
-    bundle: Bundle, material: Material, settings: RunSettings, out: Path, *, resume: bool = False, say: Say = print
+    bundle: Bundle,
+    material: Material,
+    settings: RunSettings,
+    folder: Path | RunFolder,
+    *,
+    resume: bool = False,
+    say: Say = print,
 ) -> Bundle:
     """Train ``bundle.model`` on prepared material; ``train`` without the reading."""
+    folder = folder if isinstance(folder, RunFolder) else RunFolder(folder)
+    out = folder.path
     out.mkdir(parents=True, exist_ok=True)
     # One process looks, and removes what is broken; the others go by what it found.
     resumed, broken = agreed(newest_sound(out / CHECKPOINTS) if resume and is_first() else (None, []))
+    if resume and is_first():
+        dated_by_step(out / CHECKPOINTS)
     for checkpoint in broken:
         say(f"{checkpoint.name} is incomplete or damaged and was removed")
     if resume:
@@ -100,16 +122,18 @@ def fit(
         trainer = _trainer(model, material, settings, out, per_epoch)
         trainer.add_callback(Bar(advance, say))
         trainer.add_callback(stop)
+        trainer.add_callback(Sending(folder.send))
         trainer.remove_callback(PrinterCallback)  # prints every log line to the output stream
         with quiet():
             trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
     if stop.asked:
-        raise KeyboardInterrupt(f"a checkpoint is written: go on with --resume (run folder {out})")
+        raise KeyboardInterrupt(f"a checkpoint is written: go on with --resume (run folder {told(str(out))})")
     best = trainer.state.best_metric
     bundle.record["best"] = {"mrr": best, "step": trainer.state.best_global_step, "steps": trainer.state.global_step}
     model.eval()
     if trainer.is_world_process_zero():
         bundle.save(out)
+        folder.send(ended=True)
     return bundle
 
 
