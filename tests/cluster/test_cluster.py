@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from pathlib import Path
 import pytest
 
 from otmel.cluster import build as build_module
+from otmel.cluster import link as link_module
 from otmel.cluster.build import Where, build_on_cluster
 from otmel.cluster.connection import connected
 from otmel.cluster.crew import Crew
@@ -30,7 +32,10 @@ from otmel.cluster.job import ClusterSettings
 from otmel.cluster.link import Asked, link_on_cluster
 from otmel.cluster.sameness import Versions, Welcome
 from otmel.data.graph import KnowledgeGraph
-from otmel.errors import ConfigurationError
+from otmel.errors import CheckpointError, ConfigurationError
+from otmel.index.manifest import RECORD, SegmentRecord, read_record, write_record
+from otmel.index.places import Places
+from otmel.index.pool import entry_of
 from otmel.index.source import RunSource
 from otmel.index.writer import IndexSettings
 
@@ -130,14 +135,24 @@ def test_an_index_built_while_workers_and_driver_are_killed(cluster, settings, m
     assert (again.kept, again.workers) == (again.rows, 0)
 
 
-def test_segments_travel_where_the_index_folder_is_not_shared(settings, material, tmp_path, monkeypatch):
+def test_what_is_damaged_or_another_models_is_made_again_and_travels_where_the_folder_is_not_shared(
+    settings, material, tmp_path, monkeypatch
+):
     def unseen(material, staging, *rest):
         return Encoding(material, staging / "unseen", *rest)
 
     monkeypatch.setattr(build_module, "Encoding", unseen)
-    summary = build(material, tmp_path / "index", settings)
-    assert summary.done == summary.fresh == len(KnowledgeGraph.open(material.graph))
-    assert rows_module.differing(material.index, tmp_path / "index") == 0
+    index, notes = tmp_path / "index", list[str]()
+    kept = left_by_a_killed_driver(material, index)
+    summary = build(material, index, settings, notes.append)
+    whole = len(KnowledgeGraph.open(material.graph))
+    assert (summary.done, summary.kept, summary.fresh) == (whole, kept, whole - kept)
+    assert rows_module.differing(material.index, index) == 0
+    assert [note.split(": ")[0] for note in notes] == ["segment 000002 is of no use", "segment 000004 is of no use"]
+    assert ("altered" in notes[0], "another model" in notes[1]) == (True, True)
+    assert {path.name for path in (index / "segments").iterdir()} == {
+        entry.name for entry in Places(index).read().segments
+    }
 
 
 @with_kills
@@ -163,6 +178,23 @@ def test_mentions_linked_while_workers_are_killed(cluster, settings, material, t
     assert [unproven(line) for line in lines.read_text(encoding="utf-8").splitlines()] == before
 
 
+@pytest.mark.parametrize("spoilt", ["altered", pytest.param("belongs to another index", marks=with_kills)])
+def test_an_index_that_is_spoilt_under_the_workers_stops_the_command(settings, material, tmp_path, monkeypatch, spoilt):
+    places = Places(Path(shutil.copytree(material.index, tmp_path / "index")))
+    one, found = replace(asked(material, tmp_path / "out"), index=places.root), link_module._parts
+
+    def late(asked):
+        altered(places, "000002") if spoilt == "altered" else of_another_model(places, "000002")
+        return found(asked)
+
+    monkeypatch.setattr(link_module, "_parts", late)  # the driver has opened the index by then
+    with pytest.raises(CheckpointError, match=f"{spoilt}.*on the node"):
+        link_on_cluster(one, settings)
+    with pytest.raises(CheckpointError, match=spoilt):  # the driver sees it before it looks for a cluster
+        link_on_cluster(one, settings.model_copy(update={"address": "127.0.0.1:1"}))
+    assert not list((tmp_path / "out").glob("*part-*"))
+
+
 def test_versions_that_differ_stop_the_command(settings, material, tmp_path, monkeypatch):
     other = replace(Versions.here(), otmel="9.9.9")
     monkeypatch.setattr(Versions, "here", staticmethod(lambda: other))
@@ -171,10 +203,45 @@ def test_versions_that_differ_stop_the_command(settings, material, tmp_path, mon
     assert not list((tmp_path / "out").glob("part-*"))
 
 
-def build(material, folder, settings):
+def build(material, folder, settings, note=lambda message: None):
     source = RunSource.load(material.run, KnowledgeGraph.open(material.graph))
     where = Where(material.run, material.graph, folder)
-    return build_on_cluster(where, source, settings, IndexSettings(most=ENTRIES))[1]
+    return build_on_cluster(where, source, settings, IndexSettings(most=ENTRIES), note)[1]
+
+
+def left_by_a_killed_driver(material: object, index: Path) -> int:
+    """Segments without a manifest: one sound, one damaged, one of another model that a worker had finished; and how
+    many entries are of use.
+    """
+    places = Places(index)
+    shutil.copytree(material.index / "segments", places.segments)
+    altered(places, "000002")
+    of_another_model(places, "000003")
+    staged = places.segments / ".job-0123456789abcdef.tmp" / "000000" / "segments"
+    staged.mkdir(parents=True)
+    places.segment("000003").rename(staged / "000001")
+    shutil.copytree(material.index / "segments" / "000003", places.segment("000003"))
+    return sum(read_record(places.segment(name) / RECORD, SegmentRecord).entries for name in ("000001", "000003"))
+
+
+def altered(places: Places, name: str) -> None:
+    """Flip a bit in the middle of a segment's largest file."""
+    path = max(places.segment(name).iterdir(), key=lambda path: path.stat().st_size)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def of_another_model(places: Places, name: str) -> None:
+    """Let a segment, and what a manifest says of it, be another model's."""
+    record = read_record(places.segment(name) / RECORD, SegmentRecord)
+    made = record.made.model_copy(update={"model": "0" * 16})
+    write_record(places.segment(name) / RECORD, record.model_copy(update={"made": made}))
+    if places.manifest.exists():
+        manifest = places.read()
+        entry = entry_of(places, name, record.entries)
+        segments = tuple(entry if one.name == name else one for one in manifest.segments)
+        write_record(places.manifest, manifest.model_copy(update={"segments": segments}))
 
 
 def asked(material, output):
