@@ -44,6 +44,7 @@ coverage: $(STAMP)  ## run the tests, and say which lines none of them runs; thi
 
 kills: $(STAMP)  ## kill writers of graph and index 200 times, seeded, and read what is left
 	OTMEL_KILLS=200 OTMEL_INDEX_KILLS=200 $(BIN)/python -m pytest --no-cov -q -s -m "" tests/data/store/test_kills.py tests/index/test_index_faults.py
+	OTMEL_KILLS=12 $(BIN)/python -m pytest --no-cov -q -s tests/remote/test_training.py tests/remote/test_writing.py
 	OTMEL_CLUSTER_KILLS=30 $(BIN)/python -m pytest --no-cov -q -s tests/cluster/test_cluster.py
 
 endurance: $(STAMP)  ## a thousand changes each of graph, index and service under readers, and three seeds of the token track

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,7 +189,8 @@ class Mould:
             while not self.reached.wait(0.05) and not gone.is_set():
                 pass
             if not gone.is_set():
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it has come to its end meanwhile
+                    os.kill(pid, signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
         killer.start()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import loopback
@@ -207,7 +208,8 @@ class Mould:
         pid = int(self.process.stdout.readline())
         while not self.log.read_text() and not self.reached.wait(0.01):
             pass
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has come to its end meanwhile
+            os.kill(pid, signal.SIGKILL)
         assert self.process.stdout.readline() == "gone\n"
         self.proxy.choose = loopback.nothing
         return self.log.read_text()
