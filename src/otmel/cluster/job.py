@@ -111,7 +111,7 @@ class Summary:
         done: rows that came out.
         rejected: rows that could not be used, each named in the output or in a note.
         kept: rows that an earlier command had done.
-        retried: tasks begun again because their worker had died, at least; what a killed ledger had not told is missing.
+        retried: tasks begun again because their worker had died, at least; what a killed ledger knew is missing.
         seconds: from the plan to the commit.
         workers: most of them at once.
         nodes: on so many machines.
