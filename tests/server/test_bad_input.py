@@ -309,6 +309,13 @@ def test_names_that_lead_elsewhere_lead_nowhere(server: Running, path: str) -> N
     assert answer.startswith((b"HTTP/1.1 404 ", b"HTTP/1.1 400 ")), answer[:200]
 
 
+@pytest.mark.parametrize("query", ["limit=1&limit=2", "name=a&name=b", "limit=%0A7", "limit=%D9%A7", "offset=1_0"])
+def test_queries_that_make_no_sense_are_422(client: httpx.Client, query: str) -> None:
+    answer = client.get(f"/v1/entities?{query}")
+    assert answer.status_code == 422
+    assert query.partition("=")[0] in answer.text
+
+
 def test_other_methods_are_405(client: httpx.Client) -> None:
     for method, path in (
         ("GET", "/v1/link"),

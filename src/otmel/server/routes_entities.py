@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Path, Query
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,13 +15,31 @@ from otmel.server.answers import DeleteAnswer, EntityAnswer, EntityList, UpsertA
 from otmel.server.asking import attended, note, reply, service_of
 from otmel.server.description import TOKEN, body_of, failures
 from otmel.server.editing import check_token, entities_of
-from otmel.server.errors import unavailable
+from otmel.server.errors import invalid, unavailable
 from otmel.server.linked import line_of
 from otmel.server.pictures import tag_of, unknown
 from otmel.server.requests import read_values, validated
 from otmel.server.schemas import UpsertRequest
 
-router = APIRouter(tags=["entities"])
+
+def _once(request: Request) -> None:
+    """Every parameter of a query at most once. Raises ``ApiError`` (422)."""
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name in seen:
+            raise invalid("the parameter occurs twice", name)
+        seen.add(name)
+
+
+def _digits(value: Any) -> Any:
+    """A number of digits alone: ``int`` takes spaces and line breaks around them, too."""
+    if isinstance(value, str) and not re.fullmatch(r"-?[0-9]+", value):
+        raise ValueError("it is no whole number")
+    return value
+
+
+router = APIRouter(tags=["entities"], dependencies=[Depends(_once)])
+Whole = Annotated[int, BeforeValidator(_digits)]
 EntityId = Annotated[str, Path(min_length=1, max_length=1_000, description="id of an entity; / is written %2F")]
 
 
@@ -30,8 +49,8 @@ class Named(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: str = Field(default="", max_length=200, description="how a name, an alias or a word of one begins")
-    limit: int = Field(default=20, ge=1, le=100)
-    offset: int = Field(default=0, ge=0, le=100_000_000)
+    limit: Whole = Field(default=20, ge=1, le=100)
+    offset: Whole = Field(default=0, ge=0, le=100_000_000)
 
 
 class Shown(BaseModel):
@@ -39,8 +58,8 @@ class Shown(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    number: int = Field(default=0, ge=0, le=10_000)
-    size: int = Field(default=256, ge=16, le=1_024, description="pixels of the longer side")
+    number: Whole = Field(default=0, ge=0, le=10_000)
+    size: Whole = Field(default=256, ge=16, le=1_024, description="pixels of the longer side")
 
 
 @router.get("/v1/entities", response_model=EntityList, responses=failures(422))
