@@ -67,6 +67,32 @@ def test_no_image_in_the_batch_gives_the_same_shapes(kind, make_encoder, make_pr
     assert not without.image.mask.any()
 
 
+def test_units_are_all_of_the_towers_blocks_first(encoder):
+    towers = [tower for tower in (encoder.text_tower, encoder.vision_tower) if tower is not None]
+    *inner, outer = (
+        encoder.units if len(towers) == 1 else [*encoder.units[:-2], torch.nn.ModuleList(encoder.units[-2:])]
+    )
+    assert list(outer.parameters()) == [weight for tower in towers for weight in tower.parameters()]
+    layers = [module for name, module in outer.named_modules() if name.endswith("layers.0") or name.endswith("layer.0")]
+    assert inner == layers
+    assert len(layers) == len(towers)
+
+
+def test_a_process_without_images_reads_along_and_nothing_comes_of_it(kind, make_encoder, make_processor, mentions):
+    encoder, batch = make_encoder(kind).train(), make_processor(kind).mentions(list(mentions[1:2]))
+    alone, chance = encoder.image(batch), torch.get_rng_state()
+    encoder.anywhere = lambda here: True
+    along = encoder.image(batch)
+    assert torch.equal(torch.get_rng_state(), chance)
+    assert torch.equal(along.tokens, alone.tokens)
+    assert torch.equal(along.cls, alone.cls)
+    if kind != "text":
+        (along.tokens.sum() + along.cls.sum()).backward()
+        gradients = [weight.grad for weight in encoder.vision_tower.parameters() if weight.grad is not None]
+        assert gradients
+        assert not any(gradient.any() for gradient in gradients)
+
+
 def test_gradients_reach_both_towers_and_are_finite(encoder, processor, kind, mentions):
     views = encoder(processor.mentions(mentions))
     (views.text.cls.square().sum() + views.image.cls.square().sum() + views.image.tokens.square().sum()).backward()

@@ -14,9 +14,9 @@ from otmel.objectives.total import total_loss
 from otmel.training.batches import Collator
 from otmel.training.checkpoints import is_sound, seal, step_of
 from otmel.training.claim import CHECKPOINTS, LOG_FILE
+from otmel.training.optimizer import optimizer
 from otmel.training.run import discard_checkpoints, fit, validated_by_ranking
 from otmel.training.settings import TrainingSettings
-from otmel.training.trainer import optimizer
 from otmel.types import Elements, Views
 
 STEPS = 16

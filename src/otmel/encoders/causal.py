@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from otmel.encoders.causal_model import CausalVisionModel
-from otmel.encoders.towers import Cls, TwoTowerEncoder, Widths
+from otmel.encoders.towers import Cls, TwoTowerEncoder, Widths, blocks
 from otmel.errors import ConfigurationError
 from otmel.types import Batch, TensorRecord
 
@@ -52,6 +52,12 @@ class CausalEncoder(TwoTowerEncoder):
         """The weights that are one, for the model that holds this encoder: transformers asks its children by name."""
         tied: dict[str, str] = self.model.all_tied_weights_keys  # pyright: ignore[reportAssignmentType]
         return {f"model.{weight}": f"model.{source}" for weight, source in tied.items()}
+
+    @property
+    def units(self) -> list[nn.Module]:
+        """Of the language model its blocks alone: embeddings and head are read outside of it, and may be one."""
+        vision = [] if self.vision_tower is None else [*blocks(self.vision_tower), self.vision_tower]
+        return [*blocks(self.text_tower), *vision]
 
     @property
     def widths(self) -> Widths:

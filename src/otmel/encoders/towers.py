@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
@@ -43,6 +45,8 @@ class TwoTowerEncoder(nn.Module):
 
     Attributes:
         joint: whether text and image are read together; else ``forward`` is ``text`` beside ``image``.
+        anywhere: whether something is so for any of the processes that hold the weights in shards, and so must read
+            together; whole weights are read by each alone.
     """
 
     joint: ClassVar[bool] = False
@@ -50,7 +54,14 @@ class TwoTowerEncoder(nn.Module):
     def __init__(self, model: PreTrainedModel, cls: Cls = "output") -> None:
         super().__init__()
         self.model, self.cls = model, cls
+        self.anywhere: Callable[[bool], bool] = bool
         self._image_length: int | None = None
+
+    @property
+    def units(self) -> list[nn.Module]:
+        """Modules whose weights are read in their own ``forward`` alone, inner ones first: what sharding goes by."""
+        towers = [tower for tower in (self.text_tower, self.vision_tower) if tower is not None]
+        return [*(block for tower in towers for block in blocks(tower)), *towers]
 
     @property
     def config(self) -> PreTrainedConfig:
@@ -97,12 +108,14 @@ class TwoTowerEncoder(nn.Module):
         """The visual side of Eq. 5; rows without an image are zeros under a mask that is all ``False``."""
         rows = batch.has_image.nonzero().squeeze(1)
         tower, widths = self.vision_tower, self.widths
-        if tower is None or not len(rows):
+        if tower is None or not self.anywhere(len(rows) > 0):
             length = 1 if tower is None else self._length_of_image(batch.pixels)
             tokens = batch.pixels.new_zeros(len(batch), length, widths.image)
             mask = torch.zeros(len(batch), length, dtype=torch.bool, device=tokens.device)
             return Elements(tokens=tokens, mask=mask, cls=tokens.new_zeros(len(batch), widths.image_cls))
-        read = tower(pixel_values=batch.pixels[rows])
+        with _no_chance(batch.pixels, enabled=not len(rows)):
+            # Without an image of its own a process reads a blank one along with the others, and uses nothing of it.
+            read = tower(pixel_values=batch.pixels[rows if len(rows) else rows.new_zeros(1)])
         self._image_length = length = read.last_hidden_state.shape[1]
         own = tower.config.model_type in POOLED_BY_TOWER or self.cls == "pooled"
         first = read.pooler_output if own else read.last_hidden_state[:, 0]
@@ -158,4 +171,17 @@ def _spread(values: Tensor, rows: Tensor, count: int) -> Tensor:
     """``values`` in the given ``rows`` of ``count``, zeros elsewhere."""
     if len(rows) == count:
         return values
-    return values.new_zeros(count, *values.shape[1:]).index_copy(0, rows, values)
+    return values.new_zeros(count, *values.shape[1:]).index_copy(0, rows, values[: len(rows)])
+
+
+def _no_chance(tensor: Tensor, *, enabled: bool) -> AbstractContextManager[None]:
+    """What is drawn in here, where ``tensor`` lies, is drawn once more afterwards."""
+    return torch.random.fork_rng([tensor.device] if tensor.is_cuda else [], enabled=enabled)
+
+
+def blocks(tower: nn.Module) -> list[nn.Module]:
+    """The blocks of a transformer: the members of its outermost lists of modules."""
+    found: list[nn.Module] = []
+    for child in tower.children():
+        found += list(child) if isinstance(child, nn.ModuleList) else blocks(child)
+    return found

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import interpolate
 from transformers import BaseImageProcessor, PreTrainedConfig, ViTImageProcessorPil
 
-from otmel.encoders.towers import TwoTowerEncoder, Widths
+from otmel.encoders.towers import TwoTowerEncoder, Widths, blocks
 from otmel.types import Batch, Elements, Views
 
 
@@ -25,6 +25,11 @@ class ViltEncoder(TwoTowerEncoder):
     """
 
     joint = True
+
+    @property
+    def units(self) -> list[nn.Module]:
+        """The blocks, which run with or without images; the embeddings are read in part."""
+        return blocks(self.model)
 
     @property
     def widths(self) -> Widths:

@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from otmel.errors import ConfigurationError
 from otmel.models.base import Encoded, Scores, Side, State
 from otmel.models.model import LinkerModel
-from otmel.objectives.gather import gathered_state, mean_over_processes, used_anywhere
+from otmel.objectives.gather import from_all, gathered_state, mean_over_processes, used_anywhere
 from otmel.objectives.leaves import block, floats, gradients, joined, leaf, pull, slices
 from otmel.objectives.replay import Chance
 from otmel.objectives.total import Losses, TrainingBatch, losses_of
@@ -42,10 +43,12 @@ class Pieces:
         size: mentions, or entities, in a piece; a tile is a piece of each.
         arithmetic: the context that encoding and scoring run in, such as autocast's; entered anew for every piece, for
             what autocast has cast without a graph must not be taken for the same with one.
+        together: whether all processes encode as many pieces as any of them, as weights in shards ask.
     """
 
     size: int
     arithmetic: Callable[[], AbstractContextManager[object]] = nullcontext
+    together: bool = False
 
 
 def check_pieces(model: LinkerModel) -> None:
@@ -89,9 +92,8 @@ def cached_gradients(model: LinkerModel, batch: TrainingBatch, pieces: Pieces) -
     auxiliary = Means.joined([entities.auxiliary, mentions.auxiliary, tiles.auxiliary])
     losses = losses_of(scores, batch, {} if auxiliary is None else {"KD": auxiliary})
     losses.total.backward()
-    tiles.backward()
-    entities.backward()
-    mentions.backward()
+    for one in (tiles, entities, mentions):
+        one.backward()
     return Losses(losses.total.detach(), {name: term.detach() for name, term in losses.terms.items()})
 
 
@@ -106,10 +108,13 @@ class _Half:
     def __init__(self, model: LinkerModel, side: Side, pieces: Pieces, *, receives: bool) -> None:
         self.model, self.pieces, self.receives = model, pieces, receives
         self.sides, self.chances, made = [side[rows] for rows in slices(len(side), pieces.size)], [], []
+        self.idle = max(from_all(len(self.sides))) - len(self.sides) if pieces.together else 0
         for one in self.sides:
             self.chances.append(Chance.now(model.device))
             made.append(self._encoded(one))
             made[-1] = Encoded(made[-1].state._map(Tensor.detach), _detached(made[-1].auxiliary))
+        for _ in range(self.idle):
+            self._idly()
         self.auxiliary = Means.added([one.auxiliary for one in made])
         self.own = leaf(concatenate([one.state for one in made]))
         self.met = gathered_state(self.own) if receives else self.own
@@ -125,6 +130,15 @@ class _Half:
                 encoded = self._encoded(side)
             own = [None if gradient is None else gradient[rows] for gradient in whole]
             pull([*floats(encoded.state), *_sums(encoded.auxiliary)], [*own, *worth])
+        for _ in range(self.idle):
+            encoded = self._idly()
+            own = [None if gradient is None else torch.zeros_like(gradient[:1]) for gradient in whole]
+            pull([*floats(encoded.state), *_sums(encoded.auxiliary)], [*own, *map(torch.zeros_like, worth)])
+
+    def _idly(self) -> Encoded:
+        """Encode along with a process that has more pieces: nothing is drawn, and nothing comes of it."""
+        with Chance.now(self.model.device).again():
+            return self._encoded(self.sides[0][:1])
 
     def _encoded(self, side: Side) -> Encoded:
         with self.pieces.arithmetic():

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, cast
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from otmel.models.base import State
 from otmel.types import TensorRecord
@@ -36,13 +37,18 @@ def agreed(value: T) -> T:
     return told[0]
 
 
+def from_all(here: T) -> list[T]:
+    """The value of each process, in process order."""
+    if processes() == 1:
+        return [here]
+    told: list[Any] = [None] * processes()
+    dist.all_gather_object(told, here)
+    return told
+
+
 def anywhere(here: bool) -> bool:
     """Whether something is so in any of the processes."""
-    if processes() == 1:
-        return here
-    told: list[bool] = [False] * processes()
-    dist.all_gather_object(told, here)
-    return any(told)
+    return any(from_all(here))
 
 
 def mean_over_processes(count: Tensor) -> Tensor:
@@ -88,10 +94,13 @@ def used_anywhere(tensors: Sequence[Tensor], gradients: Sequence[Tensor | None])
 
 
 def average_gradients(model: nn.Module) -> None:
-    """The mean over the processes of every weight's gradient, as ``DistributedDataParallel`` leaves it."""
+    """The mean over the processes of every weight's gradient, as ``DistributedDataParallel`` leaves it.
+
+    Those of weights in shards are means already: they are averaged wherever they are sharded.
+    """
     if processes() == 1:
         return
-    weights = [weight for weight in model.parameters() if weight.requires_grad]
+    weights = [weight for weight in model.parameters() if weight.requires_grad and not isinstance(weight, DTensor)]
     found = used_anywhere(weights, [weight.grad for weight in weights])
     for weight, gradient in zip(weights, found, strict=True):
         weight.grad = gradient

@@ -32,8 +32,11 @@ from otmel.training.callbacks import Bar, ExtraCheckpoints, Interruption, JsonLo
 from otmel.training.checkpoints import dated_by_step, newest_sound, step_of
 from otmel.training.claim import CHECKPOINTS, LOG_FILE, check_free, claim, record_of
 from otmel.training.material import Material, Say, prepared
+from otmel.training.optimizer import optimizer
 from otmel.training.settings import RunSettings
-from otmel.training.trainer import LinkerTrainer, optimizer, training_arguments
+from otmel.training.sharded import ShardedTrainer
+from otmel.training.sharding import check_shards, shard, whole
+from otmel.training.trainer import LinkerTrainer, training_arguments
 
 
 def train(
@@ -57,7 +60,7 @@ def train(
 
     Raises:
         ConfigurationError: no encoder is named, the split for validation is missing, or ``training.chunk`` is set for a
-            system whose batches cannot be cut.
+            system whose batches cannot be cut, or ``training.parallel`` where nothing can be sharded.
         CheckpointError: ``out`` holds a run already, or one of other settings, data or number of processes.
         TrainingError: nothing to train on, or the loss is no number any more.
         StorageError: the disk or the store refused a checkpoint, or another process trains at the address.
@@ -84,8 +87,7 @@ def _begun(
     vectorizer = NameVectorizer.fit(name for entity in dataset.graph for name in names_of(entity))
     model = _model(settings, encoder)
     model.prepare(processor)
-    if settings.training.chunk is not None:
-        check_pieces(model)  # before the features are computed
+    _check(model, settings)  # before the features are computed
     material = prepared(dataset, settings, (model, processor, vectorizer), say, features)
     _steps_per_epoch(len(material.train), settings)
     claim(out, record)
@@ -115,8 +117,9 @@ def fit(
         say(f"resuming after step {step_of(resumed)}" if resumed else "no checkpoint yet: starting from the beginning")
     model = bundle.model
     model.train()
-    if settings.training.chunk is not None:
-        check_pieces(model)
+    _check(model, settings)
+    if settings.training.parallel == "sharded":
+        shard(model)
     per_epoch = _steps_per_epoch(len(material.train), settings)
     with progress("training", per_epoch * settings.training.epochs) as advance, Interruption() as stop:
         trainer = _trainer(model, material, settings, out, per_epoch)
@@ -130,11 +133,20 @@ def fit(
         raise KeyboardInterrupt(f"a checkpoint is written: go on with --resume (run folder {told(str(out))})")
     best = trainer.state.best_metric
     bundle.record["best"] = {"mrr": best, "step": trainer.state.best_global_step, "steps": trainer.state.global_step}
-    model.eval()
+    if settings.training.parallel == "sharded":
+        bundle.model = whole(model)
+    bundle.model.eval()
     if trainer.is_world_process_zero():
         bundle.save(out)
         folder.send(ended=True)
     return bundle
+
+
+def _check(model: LinkerModel, settings: RunSettings) -> None:
+    if settings.training.chunk is not None:
+        check_pieces(model)
+    if settings.training.parallel == "sharded":
+        check_shards(model)
 
 
 def _trainer(model: LinkerModel, material: Material, settings: RunSettings, out: Path, per_epoch: int) -> LinkerTrainer:
@@ -149,7 +161,8 @@ def _trainer(model: LinkerModel, material: Material, settings: RunSettings, out:
     callbacks = [JsonLog(out / LOG_FILE), EarlyStoppingCallback(settings.training.patience)]
     if settings.training.checkpoint_every:
         callbacks.append(ExtraCheckpoints(settings.training.checkpoint_every))
-    return LinkerTrainer(
+    kind = ShardedTrainer if settings.training.parallel == "sharded" else LinkerTrainer
+    return kind(
         model=model,
         args=arguments,
         train_dataset=Rows(len(material.train)),

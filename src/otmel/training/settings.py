@@ -39,6 +39,8 @@ class TrainingSettings(Settings):
         checkpoint_every: steps between two extra checkpoints; ``None``: one per validation.
         memory_gib: encoder inputs or features are kept in memory if they fit into this, else made anew each time.
         precision: arithmetic of the forward pass.
+        parallel: what each of several processes holds: ``replicated``: all weights; ``sharded``: its share of the
+            encoder's, with their gradients and the optimiser's state (``otmel.training.sharding``).
         workers: processes that read images, where they are not in memory.
         report_to: trackers of transformers (tensorboard, wandb, trackio …), beside the JSON lines that are always kept.
     """
@@ -61,6 +63,7 @@ class TrainingSettings(Settings):
     checkpoint_every: int | None = Field(default=None, ge=1)
     memory_gib: float = Field(default=6.0, ge=0)
     precision: Literal["float32", "bfloat16"] = "float32"
+    parallel: Literal["replicated", "sharded"] = "replicated"
     workers: int = Field(default=0, ge=0)
     report_to: tuple[str, ...] = ()
 

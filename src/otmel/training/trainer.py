@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors import SafetensorError
@@ -33,7 +33,12 @@ class LinkerTrainer(Trainer):
         names: what to call the training mentions in errors.
         chunk: size of the pieces that a batch is computed in; ``None``: as a whole.
         kwargs: as for ``Trainer``.
+
+    Attributes:
+        together: whether the processes must encode together.
     """
+
+    together: ClassVar[bool] = False
 
     def __init__(
         self, *args: Any, validate: Validate, names: list[str], chunk: int | None = None, **kwargs: Any
@@ -52,7 +57,7 @@ class LinkerTrainer(Trainer):
         assert isinstance(self.model, LinkerModel)
         model.train()
         # On the model itself: what wraps it would average the gradients of every piece by itself.
-        pieces = Pieces(self._chunk, lambda: self.accelerator.autocast())
+        pieces = Pieces(self._chunk, lambda: self.accelerator.autocast(), self.together)
         losses = cached_gradients(self.model, inputs["batch"].to(self.args.device), pieces)
         self._note(losses, inputs["rows"])
         average_gradients(self.model)
@@ -109,13 +114,15 @@ class LinkerTrainer(Trainer):
 
     def _refuse_broken_weights(self) -> None:
         """A finite loss may have a gradient that is not: such weights must not become the newest checkpoint."""
-        assert isinstance(self.model, nn.Module)
-        broken = [name for name, weight in self.model.named_parameters() if not weight.isfinite().all()]
-        if broken:
+        if broken := self._broken_weights():
             raise TrainingError(
                 f"after step {self.state.global_step} {len(broken)} weights are not finite, such as {broken[0]}",
                 cure="lower training.learning_rate; the last good checkpoint is kept",
             )
+
+    def _broken_weights(self) -> list[str]:
+        assert isinstance(self.model, nn.Module)
+        return [name for name, weight in self.model.named_parameters() if not weight.isfinite().all()]
 
     def _load_best_model(self) -> None:
         """The weights of the best validation. Raises ``CheckpointError`` if the disk has damaged them since."""
@@ -173,20 +180,4 @@ def training_arguments(settings: TrainingSettings, seed: int, steps_per_epoch: i
         disable_tqdm=True,
         ddp_find_unused_parameters=True,
         **kwargs,
-    )
-
-
-def optimizer(model: LinkerModel, settings: TrainingSettings) -> torch.optim.AdamW:
-    """AdamW with the encoder's own learning rate, and no decay on vectors (biases, norms, the name weight)."""
-    groups: dict[tuple[float, float], list[nn.Parameter]] = {}
-    for name, weight in model.named_parameters():
-        if not weight.requires_grad:
-            continue
-        own = settings.encoder_learning_rate if name.startswith("encoder.") else None
-        key = (own or settings.learning_rate, settings.weight_decay if weight.dim() > 1 else 0.0)
-        groups.setdefault(key, []).append(weight)
-    return torch.optim.AdamW(
-        [{"params": weights, "lr": rate, "weight_decay": decay} for (rate, decay), weights in groups.items()],
-        lr=settings.learning_rate,
-        eps=settings.adam_epsilon,
     )
