@@ -15,8 +15,9 @@ from otmel.training.batches import Collator
 from otmel.training.checkpoints import is_sound, seal, step_of
 from otmel.training.claim import CHECKPOINTS, LOG_FILE
 from otmel.training.optimizer import optimizer
-from otmel.training.run import discard_checkpoints, fit, validated_by_ranking
+from otmel.training.run import discard_checkpoints, fit
 from otmel.training.settings import TrainingSettings
+from otmel.training.validation import validated_by_ranking
 from otmel.types import Elements, Views
 
 STEPS = 16

@@ -10,11 +10,6 @@ from transformers import EarlyStoppingCallback, PrinterCallback, set_seed
 from otmel.data.dataset import Dataset
 from otmel.encoders import TwoTowerEncoder, load_encoder
 from otmel.errors import ConfigurationError
-from otmel.evaluation.measures import MRR, Hit
-from otmel.evaluation.scan import encoded
-from otmel.evaluation.search import Query, searched
-from otmel.index.index import EntityIndex
-from otmel.index.second_stage import SecondStage
 from otmel.inputs.pretrained import quiet
 from otmel.models.bundle import Bundle
 from otmel.models.device import placed
@@ -37,6 +32,7 @@ from otmel.training.settings import RunSettings
 from otmel.training.sharded import ShardedTrainer
 from otmel.training.sharding import check_shards, shard, whole
 from otmel.training.trainer import LinkerTrainer, training_arguments
+from otmel.training.validation import validated_by_ranking
 
 
 def train(
@@ -174,17 +170,6 @@ def _trainer(model: LinkerModel, material: Material, settings: RunSettings, out:
         names=material.train_names,
         chunk=settings.training.chunk,
     )
-
-
-def validated_by_ranking(model: LinkerModel, material: Material) -> dict[str, float]:
-    """H@1 and MRR of the validation mentions against the whole graph, realistic ranks."""
-    entities = encoded(model.encode_entities, material.entities, device=model.device)
-    mentions = encoded(model.encode_mentions, material.validation, device=model.device)
-    index = EntityIndex.of(entities, model.composition())
-    second = SecondStage.of(model, material.validation, material.entities)
-    found = searched(index, mentions, Query(0, material.validation_gold), second).found
-    ranks = found.ranks[found.ranks.ranked].realistic
-    return {"mrr": MRR(ranks), "h1": Hit(1)(ranks)}
 
 
 def _model(settings: RunSettings, encoder: TwoTowerEncoder) -> LinkerModel:
