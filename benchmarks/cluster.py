@@ -3,8 +3,8 @@
 ``otmel index build`` and ``otmel link --input`` are run as they are typed, in processes of their own, by one thread;
 then with ``--engine ray``, by one worker and by more, shared out over two nodes. Entities and mentions are generated
 texts, the run is tiny and of random weights: what is measured is what a cluster costs beside the model. A rate counts
-the whole command, its start and the workers' included; the baseline is the local command. The time at work is what
-remains of it once the command has found the cluster, the graph and the run: the start of the workers is in it.
+the whole command, its start and the workers' included; the baseline is the local command. The time at work is the
+command's own: without the start of Python, and of a build without the opening of run and graph; with that of workers.
 """
 
 from __future__ import annotations
