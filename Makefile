@@ -13,20 +13,31 @@ PYTEST_ARGS ?=
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
+# The stamp holds the extras that are installed: one that is asked for later is installed beside them.
+comma := ,
+empty :=
+THERE := $(shell cat $(STAMP) 2>/dev/null)
+WANTED := $(sort $(THERE) $(subst $(comma), ,$(EXTRAS)))
+INSTALLED := .[$(subst $(empty) $(empty),$(comma),$(WANTED))]
+ifneq ($(filter-out $(THERE),$(WANTED)),)
+$(STAMP): FORCE
+FORCE:
+endif
+
 # Without the stamp, what stands in .venv is of unknown origin (an interrupted installation, say) and is made anew.
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "otmel needs Python 3.10 or newer: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@if command -v uv >/dev/null; then \
 		test -e $(STAMP) || uv venv --quiet --clear --python "$$($(PYTHON) -c 'import sys; print(sys.executable)')" $(VENV); \
-		uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '.[$(EXTRAS)]'; \
+		uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --editable '$(INSTALLED)'; \
 	else \
 		test -e $(STAMP) || $(PYTHON) -m venv --clear $(VENV) || \
 			{ echo "no venv could be made; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }; \
 		echo "installing the packages of constraints.txt into $(VENV) (a few minutes, once)"; \
-		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'; \
+		$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '$(INSTALLED)'; \
 	fi
-	@touch $(STAMP)
+	@echo $(WANTED) > $(STAMP)
 
 install: $(STAMP)  ## make .venv with otmel and all it needs
 
