@@ -14,9 +14,9 @@ from otmel.models.base import Side
 from otmel.models.baselines.albef import Albef, AlbefSettings
 from otmel.models.bundle import WEIGHTS_FILE
 from otmel.settings import overridden
+from otmel.training.optimizer import optimizer
 from otmel.training.run import train
 from otmel.training.settings import preset
-from otmel.training.trainer import optimizer
 
 SETTINGS = AlbefSettings(hidden=8, heads=2, layers=1, dropout=0.0)
 
