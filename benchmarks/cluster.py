@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 if __name__ == "__main__":  # modules are named from the repository's root: `kernels` is a package of others
@@ -60,11 +60,16 @@ def rows(options: Options) -> Iterator[Row]:
     with tempfile.TemporaryDirectory(prefix="otmel-cluster-", dir=more.dir) as folder, nodes(cpus, more.gpus) as there:
         there.add(cpus)
         place = Path(folder)
-        commands = Commands(more.run or place / "run", there.address, place, tuple(more.workers), extent.part)
+        for name, given in {"run": more.run, "data": more.data}.items():
+            if given is not None:  # under a name of ours, so that a store gets it, too
+                (place / name).symlink_to(given.resolve())
+        store = _store(more.store)
+        commands = Commands(place / "run", there.address, place, tuple(more.workers), extent.part, store)
         if more.data is not None:
-            yield from _built(commands, Path(more.data), "data set", None)
+            commands.share("run", "data")
+            yield from _built(commands, place / "data", "data set", None)
         else:
-            yield from _generated(replace(commands, store=_store(more.store)), extent)
+            yield from _generated(commands, extent)
 
 
 def _store(address: str | None) -> Uri | None:
@@ -140,7 +145,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--part-rows", type=int, help="mentions of a part of the output")
     parser.add_argument("--store", help="the address that the cluster reads from and writes to: s3://BUCKET/PATH")
-    parser.add_argument("--data", help="a data set or a graph to index instead of generated entities")
+    parser.add_argument("--data", type=Path, help="a data set or a graph to index instead of generated entities")
     parser.add_argument("--run", type=Path, help="the run that indexes it")
 
 

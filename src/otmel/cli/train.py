@@ -120,6 +120,7 @@ def one_voice() -> Iterator[bool]:
         yield True
         return
     import torch
+    import torch.distributed.nn  # before there is a group: its functions' defaults would hold it, and its threads
     from torch import distributed
 
     if torch.cuda.is_available():
