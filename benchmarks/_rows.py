@@ -18,24 +18,28 @@ CHUNK = 512
 """Entries whose tokens are unpacked together."""
 
 
-def row_digests(folder: str | Path) -> dict[int, str]:
-    """Graph row → a digest of all that the index holds of it, to the last bit."""
+def row_digests(folder: str | Path, told: bool = True) -> dict[int, str]:
+    """Graph row → a digest of all that the index holds of it, to the last bit.
+
+    Without ``told``, all but the entity's own digest: it tells, too, where an image's file lies and how old it is.
+    """
     opened, found = open_index(folder, check="whole"), {}
     for segment, keys in zip(opened.segments, opened.keys, strict=True):
         ids, digests = ids_of(keys, str(folder)), keys["digests"].numpy()
         for entry, (row, parts) in enumerate(zip(segment.rows.tolist(), _entries(segment), strict=True)):
             if row >= 0:
                 digest = hashlib.sha256(ids[entry].encode("utf-8", "surrogatepass"))
-                digest.update(digests[entry].tobytes())
+                if told:
+                    digest.update(digests[entry].tobytes())
                 for part in parts:
                     digest.update(part)
                 found[row] = digest.hexdigest()
     return found
 
 
-def differing(first: str | Path, second: str | Path) -> int:
-    """Rows of which two indexes hold different things, or only one holds anything."""
-    one, other = row_digests(first), row_digests(second)
+def differing(first: str | Path, second: str | Path, told: bool = True) -> int:
+    """Rows of which two indexes hold different things, or only one holds anything; ``told`` as of ``row_digests``."""
+    one, other = row_digests(first, told), row_digests(second, told)
     return sum(one.get(row) != other.get(row) for row in one.keys() | other.keys())
 
 

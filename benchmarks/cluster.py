@@ -106,15 +106,16 @@ def _extent(options: Options) -> Extent:
 
 def _built(commands: Commands, graph: Path, name: str, count: int | None) -> Iterator[Row]:
     local = commands.local_build(graph, name)
-    count = count or local["entities"]
-    title, base = f"index of {count:,} entities", count / local["seconds"]
+    entities = count or local["entities"]
+    title, base = f"index of {entities:,} entities", entities / local["seconds"]
     yield Row(f"{title}, local", base, "entities/s", 1.0, "one thread")
     for workers in commands.workers:
         done = commands.ray_build(graph, name, workers)
         said = f"{done['cluster']['nodes']} nodes; {done['cluster']['seconds']:.1f} of {done['seconds']:.1f} s at work"
-        rate = count / done["seconds"]
+        rate = entities / done["seconds"]
         yield Row(f"{title}, Ray, workers: {workers}", rate, "entities/s", rate / base, said)
-        wrong = differing(commands.index(name), commands.index(name, workers))
+        apart = commands.store is not None and count is None  # images lie at the address, and as files here
+        wrong = differing(commands.index(name), commands.index(name, workers), told=not apart)
         yield Row(f"{title}, Ray, workers: {workers}, rows that differ", wrong, "rows")
 
 

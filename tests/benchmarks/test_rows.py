@@ -37,3 +37,19 @@ def test_rows_that_differ_are_counted(indexed):
     assert rows_module.differing(first, indexed("again", rows)) == 0
     changed = [*rows[:7], {**rows[7], "description": "goalkeeper"}, *rows[8:-1]]
     assert rows_module.differing(first, indexed("changed", changed)) == 2  # one is another, one is missing
+
+
+def test_where_an_image_lies_is_told_apart_from_what_is_seen_in_it(indexed, tmp_path):
+    from PIL import Image
+
+    rows = list(files_module.entities(ENTITIES))
+    for folder, colour in {"one": "red", "same": "red", "other": "blue"}.items():
+        (tmp_path / f"of-{folder}").mkdir()
+        Image.new("RGB", (32, 32), colour).save(tmp_path / f"of-{folder}" / "seven.png")
+    built = {
+        folder: indexed(folder, [*rows[:7], {**rows[7], "images": [f"of-{folder}/seven.png"]}, *rows[8:]])
+        for folder in ("one", "same", "other")
+    }
+    assert rows_module.differing(built["one"], built["same"]) == 1
+    assert rows_module.differing(built["one"], built["same"], told=False) == 0
+    assert rows_module.differing(built["one"], built["other"], told=False) == 1

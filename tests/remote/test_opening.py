@@ -279,3 +279,26 @@ def test_one_file_comes_alone_and_its_images_when_rows_name_them(
     assert resolve_image(root, "Q1.jpg", Findings(), "here") is not None
     assert fetched(proxy) == ["Q2.jpg"]
     assert TREE.committed({}) is False
+
+
+def test_an_entity_is_the_same_in_every_copy_of_its_data_set(
+    bucket: Uri, tiny_dataset_folder: Path, upload: Upload, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """An index made on one machine is of use on another, and after another file was added to the data set."""
+    there = bucket / tiny_dataset_folder.name
+    upload(tiny_dataset_folder, there)
+
+    def seen() -> tuple[str, list[tuple[int, ...]]]:
+        graph = KnowledgeGraph.open(there)
+        return str(graph[graph.row("Q1")].images[0]), [tuple(one) for one in graph.digests.tolist()]
+
+    first = seen()
+    monkeypatch.setenv("OTMEL_CACHE", str(tmp_path / "elsewhere"))
+    second = seen()
+    Store(there).write("kb_image/more.jpg", b"another")
+    third = seen()
+    assert len({path for path, _ in (first, second, third)}) == 3
+    assert first[1] == second[1] == third[1]
+    time.sleep(1.1)  # the store tells the time of an object in seconds
+    Store(there).put("kb_image/Q1.jpg", tiny_dataset_folder / "kb_image" / "Q1.jpg")
+    assert [one != other for one, other in zip(first[1], seen()[1], strict=True)].count(True) == 1

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import xxhash
 
 from otmel.data.records import Entity, ImageSource
+from otmel.remote.cache import lasting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +27,8 @@ def digest(entity: Entity, extra: str = "", stats: Iterable[tuple[int, int]] | N
     """``xxh3_128`` of an entity's canonical encoding.
 
     Args:
-        entity: the entity. Of an image given by its path, path, size and modification time count, not the bytes.
+        entity: the entity. Of an image given by its path, path, size and modification time count, not the bytes; a
+            copy of an object counts as that object, wherever the copy lies.
         extra: its further columns, as JSON text.
         stats: size and modification time (ns) of each image given by its path, where they are known already.
     """
@@ -61,6 +63,6 @@ def _image_key(image: ImageSource, stats: tuple[int, int] | None) -> bytes:
     if isinstance(image, bytes):
         return b"\0B" + xxhash.xxh3_128_digest(image)
     if isinstance(image, (str, Path)):
-        described = json.dumps([str(image), *(stats or file_stats(image))]).encode()
+        described = json.dumps([lasting(image), *(stats or file_stats(image))]).encode()
         return b"\0P" + xxhash.xxh3_128_digest(described)
     return b"\0I" + xxhash.xxh3_128_digest(f"{image.mode} {image.size}".encode() + image.tobytes())

@@ -20,6 +20,7 @@ import shutil
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -31,6 +32,7 @@ from otmel.storage import atomic_write_json, refusals_named
 
 CACHE: Final = "OTMEL_CACHE"
 """The variable of the environment that names the folder."""
+NAMING: Final = (CACHE, "XDG_CACHE_HOME", "LOCALAPPDATA", "HOME")
 UNUSED_SECONDS: Final = 7 * 86_400
 """For how long a view must not have been opened before it goes."""
 _held: dict[str, int] = {}
@@ -134,6 +136,22 @@ class Nest:
             if path.is_dir() and time.time() - path.stat().st_mtime > UNUSED_SECONDS and _free(path):
                 shutil.rmtree(path, ignore_errors=True)
                 _mark(path).unlink(missing_ok=True)
+
+
+def lasting(path: str | Path) -> str:
+    """What names a file in every copy of an address, on every machine: its nest and its name there; else the path."""
+    text, root = str(path), _prefix(*map(os.environ.get, NAMING))
+    if not text.startswith(root):
+        return text
+    nest, *inside = Path(text[len(root) :]).parts
+    held = 3 if inside[:1] == ["views"] else 2  # views/STAMP/NAME, and the name alone after the other folders
+    return "/".join([nest, *inside[held:]])
+
+
+@lru_cache(1)
+def _prefix(*_: str | None) -> str:
+    """What paths in the cache begin with, found anew when one of the variables that name it has changed."""
+    return f"{cache_root()}{os.sep}"
 
 
 def walked(folder: Path) -> Listing:
