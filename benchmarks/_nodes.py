@@ -24,7 +24,12 @@ STORE_BYTES: Final = 100_000_000
 PATIENCE_SECONDS: Final = 90.0
 WORKERS: Final = ("Encoder", "MentionLinker", "Shard")
 """Titles of the processes that work."""
-ENVIRONMENT: Final = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled", "PYTHONWARNINGS": "ignore"}
+ENVIRONMENT: Final = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AUTH_MODE": "disabled",
+    "PYTHONWARNINGS": "ignore",
+    "GRPC_ENABLE_FORK_SUPPORT": "0",  # with it one in ten of the servers that the head forks for ray:// hangs
+}
 
 
 @dataclass
@@ -34,10 +39,16 @@ class Nodes:
     Attributes:
         folder: for its sockets and logs; a short path, for sockets' names are short.
         port: of its head.
+        client: the head's port for ``ray://``.
+        metrics: the head's port for Prometheus.
+        watched: whether the head has a dashboard.
     """
 
     folder: Path
-    port: int
+    watched: bool = False
+    port: int = field(default_factory=lambda: free_port())
+    client: int = field(default_factory=lambda: free_port())
+    metrics: int = field(default_factory=lambda: free_port())
     _started: list[psutil.Process] = field(default_factory=list)
 
     @property
@@ -49,10 +60,10 @@ class Nodes:
         self, cpus: int = 1, resources: str = "{}", environment: dict[str, str] | None = None, gpus: int = 0
     ) -> None:
         """Start a node, the head first, and wait until it belongs to the cluster."""
-        head = ["--head", "--port", str(self.port), "--include-dashboard", "false", "--temp-dir", str(self.folder)]
-        role = ["--address", self.address] if self._started else head
+        role = ["--address", self.address] if self._started else self._head()
         size = ["--num-cpus", str(cpus), "--num-gpus", str(gpus), "--object-store-memory", str(STORE_BYTES)]
-        words = ["start", *role, *size, "--node-ip-address", LOOPBACK, "--resources", resources, "--block"]
+        own = ["--node-ip-address", LOOPBACK, "--dashboard-agent-listen-port", str(free_port()), "--block"]
+        words = ["start", *role, *size, *own, "--resources", resources]
         said = (self.folder / f"node-{len(self._started)}.log").open("w+b")
         inherited = {**os.environ, **ENVIRONMENT, **(environment or {})}
         command = [sys.executable, "-m", "ray.scripts.scripts", *words, "--disable-usage-stats"]
@@ -64,6 +75,12 @@ class Nodes:
                 raise RuntimeError((self.folder / said.name).read_text()[-2000:])
             time.sleep(0.1)
         said.close()
+
+    def _head(self) -> list[str]:
+        ports = {"": self.port, "ray-client-server-": self.client, "metrics-export-": self.metrics}
+        said = [word for name, port in ports.items() for word in (f"--{name}port", str(port))]
+        page = ["--include-dashboard", str(self.watched).lower(), "--dashboard-port", str(free_port())]
+        return ["--head", *said, *page, "--temp-dir", str(self.folder)]
 
     def kill_one(self, chance: random.Random, titles: Sequence[str] = WORKERS) -> bool:
         """Kill the process of an actor with one of these titles; ``False`` where there is none."""
@@ -96,10 +113,10 @@ class Nodes:
 
 
 @contextmanager
-def nodes(cpus: int = 1, gpus: int = 0) -> Iterator[Nodes]:
-    """A cluster with its head; the caller adds more nodes."""
+def nodes(cpus: int = 1, gpus: int = 0, watched: bool = False) -> Iterator[Nodes]:
+    """A cluster with its head, ``watched`` by a dashboard or not; the caller adds more nodes."""
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        cluster = Nodes(Path(folder), free_port())
+        cluster = Nodes(Path(folder), watched)
         try:
             cluster.add(cpus, gpus=gpus)
             yield cluster

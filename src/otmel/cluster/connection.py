@@ -22,6 +22,10 @@ REACH_SECONDS: Final = 5.0
 ANSWER_SECONDS: Final = 12.0
 """For what listens there to answer as a Ray cluster does."""
 START: Final = "start one: `ray start --head` there, and `ray start --address HOST:PORT` on every other machine"
+TIMES: Final = 3
+"""How often ``ray://`` is tried: the head forks a server for each client, which may hang."""
+STILLBORN: Final = "Starting Ray client server failed"
+FORKS: Final = "start its head with GRPC_ENABLE_FORK_SUPPORT=0, or name it as HOST:PORT from one of its machines"
 QUIET: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -149,7 +153,7 @@ def _check_client() -> None:
     try:
         import grpc  # noqa: F401  # pyright: ignore[reportMissingImports]
     except ImportError:
-        cure = "pip install 'ray[client]'; or name the cluster as HOST:PORT from one of its machines"
+        cure = "pip install 'otmel[cluster]'; or name the cluster as HOST:PORT from one of its machines"
         raise ConfigurationError(
             "an address ray://… needs the package 'grpcio'", where="--address", cure=cure
         ) from None
@@ -158,15 +162,19 @@ def _check_client() -> None:
 def _joined(ray: ModuleType, address: str, named: str) -> Any:
     import logging
 
-    try:
-        with warnings.catch_warnings(), _quiet_about_deaths():
-            warnings.simplefilter("ignore")
-            return ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
-    except (RuntimeError, ConnectionError, ValueError) as fault:
-        said = " ".join(str(fault).split())
-        raise ConfigurationError(
-            f"the cluster cannot be joined: {said}", where=f"--address {named}", cure=START
-        ) from None
+    left = TIMES if address.startswith("ray://") else 1
+    while True:
+        left -= 1
+        try:
+            with warnings.catch_warnings(), _quiet_about_deaths():
+                warnings.simplefilter("ignore")
+                return ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+        except (RuntimeError, ConnectionError, ValueError) as fault:
+            said = " ".join(str(fault).split())
+            hung = STILLBORN in said
+            if not (left and hung):
+                problem, where = f"the cluster cannot be joined: {said}", f"--address {named}"
+                raise ConfigurationError(problem, where=where, cure=FORKS if hung else START) from None
 
 
 @contextmanager
