@@ -81,6 +81,11 @@ ABOUT = {
         "One step of training with cached gradients",
         "Peak memory and time of a step of contrastive training; the baseline is the plain whole batch.",
     ),
+    "sharding": (
+        "Training in shards",
+        "The most memory of one of two processes that train an encoder, with whole weights and with shards, and the "
+        "time of the command; on one machine's CPUs, which whole weights suit better.",
+    ),
     "cluster": (
         "A cluster against one process",
         "A Ray cluster of two nodes on this machine against the local commands, with the same result byte for byte.",

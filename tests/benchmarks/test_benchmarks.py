@@ -97,6 +97,14 @@ def test_encode(measured):
     check(record, "encode", ["entity, text, reading", "mention, text and image, encoding", "state in float32"])
 
 
+def test_sharding(measured):
+    """One of the ways alone: each is a command of its own, and takes half a minute."""
+    memory, took = measured("sharding", "--only", "shards")["rows"]
+    assert memory["name"].endswith("shards, peak memory of a process")
+    assert took["name"].endswith("shards, the command")
+    assert min(memory["value"], took["value"]) > 1
+
+
 @pytest.mark.usefixtures("without_processes")
 def test_caching(measured):
     record = measured("caching")

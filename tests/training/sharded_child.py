@@ -30,7 +30,7 @@ from otmel.settings import overridden
 from otmel.training import run
 from otmel.training.batches import Collator
 from otmel.training.settings import DEFAULT, RunSettings, preset
-from otmel.training.sharding import check_shards, clipped, shard, whole, whole_weights
+from otmel.training.sharding import check_shards, clipped, keep_whole, shard, whole, whole_weights
 
 TRAINING = {
     "freeze_encoder": "false",
@@ -96,6 +96,12 @@ def side_by_side(rank: int, encoder: str, world: str) -> dict[str, object]:
     before, after = model.state_dict(), whole_weights(halves)
     found["state"] = [before, after, whole(halves).state_dict()]
     inside = [weight for weight in halves.encoder.parameters() if isinstance(weight, DTensor)]
+    found["first"] = len(whole_weights(halves, only_first=True))
+    steps = torch.optim.AdamW(halves.parameters(), lr=0.0)
+    keep_whole(steps)
+    steps.step()
+    moments = [one["exp_avg"] for one in steps.state_dict()["state"].values()]
+    found["moments"] = sum((one.to_local() if isinstance(one, DTensor) else one).numel() for one in moments)
     found["held"] = [sum(one.to_local().numel() for one in inside), sum(one.numel() for one in inside)]
     return found
 

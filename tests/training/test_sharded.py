@@ -82,6 +82,13 @@ def test_each_holds_its_share_and_all_of_it_is_told(found):
         assert all(torch.equal(before[name].float(), again[name]) for name in before)
 
 
+def test_what_is_written_is_whole_in_the_first_process_alone(found):
+    first, other = found
+    assert (first["first"], other["first"]) == (len(first["state"][0]), 0)
+    apart = first["held"][1] - other["held"][0]  # what the other process has not of the encoder
+    assert first["moments"] - other["moments"] == apart > 0
+
+
 def test_trained_weights_logs_and_files_are_those_of_replicas(together):
     replicas, shards = (together / parallel for parallel in ("replicated", "sharded"))
     for one, other in zip(log(replicas), log(shards), strict=True):

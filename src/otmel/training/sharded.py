@@ -67,7 +67,7 @@ class ShardedTrainer(LinkerTrainer):
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, Tensor] | None = None) -> None:
         assert isinstance(self.model, nn.Module)
-        super()._save(output_dir, whole_weights(self.model))
+        super()._save(output_dir, whole_weights(self.model, only_first=True))
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         if not self.args.should_save:

@@ -25,7 +25,7 @@ from otmel.errors import ConfigurationError
 from otmel.models.config import LinkerConfig
 from otmel.models.device import placed
 from otmel.models.model import LinkerModel
-from otmel.objectives.gather import anywhere, processes
+from otmel.objectives.gather import anywhere, is_first, processes
 
 
 def check_shards(model: LinkerModel) -> None:
@@ -66,18 +66,28 @@ def whole(model: LinkerModel) -> LinkerModel:
     return placed(made)
 
 
-def whole_weights(model: nn.Module) -> dict[str, Tensor]:
-    """A model's state with whole weights, on the CPU; all processes call it at once. Tied weights stay one tensor."""
+def whole_weights(model: nn.Module, *, only_first: bool = False) -> dict[str, Tensor]:
+    """A model's state with whole weights, on the CPU; all processes call it at once. Tied weights stay one tensor.
+
+    Args:
+        model: the model.
+        only_first: whether the first process alone needs it; the others give their shares, and get nothing.
+    """
     joined: dict[int, Tensor] = {}
     named = model.state_dict(keep_vars=True)
     for weight in named.values():
         if id(weight) not in joined:
-            joined[id(weight)] = _whole(weight.detach()).cpu()
-    return {name: joined[id(weight)] for name, weight in named.items()}
+            one = _whole(weight.detach())
+            if is_first() or not only_first:
+                joined[id(weight)] = one.cpu()
+    return {name: joined[id(weight)] for name, weight in named.items() if id(weight) in joined}
 
 
 def keep_whole(optimizer: torch.optim.Optimizer) -> None:
-    """Let an optimiser say and take its state with whole tensors; all processes ask it at once."""
+    """Let an optimiser say and take its state with whole tensors; all processes ask it at once.
+
+    The first process gets them, on its CPU; the others give their shares one by one, and get these back.
+    """
     optimizer.register_state_dict_post_hook(_join_state)
     optimizer.register_load_state_dict_pre_hook(_cut_state)
 
@@ -101,6 +111,12 @@ def _whole(tensor: Tensor) -> Tensor:
     return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
 
 
+def _on_first(tensor: Tensor) -> Tensor:
+    """A whole tensor on the CPU of the first process. No device ever holds more of the whole than this one."""
+    joined = _whole(tensor)
+    return joined.cpu() if is_first() else tensor
+
+
 def _cut(tensor: Tensor, like: Tensor) -> Tensor:
     """This process's share of a whole tensor that belongs to the weight ``like``; others are left as they are."""
     if not isinstance(like, DTensor) or isinstance(tensor, DTensor) or tensor.shape != like.shape:
@@ -115,7 +131,7 @@ def _cut_on_loading(model: nn.Module, state: dict[str, Tensor], prefix: str, *_:
 
 
 def _join_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
-    return {**state, "state": {row: _each(of, _whole) for row, of in state["state"].items()}}
+    return {**state, "state": {row: _each(of, _on_first) for row, of in state["state"].items()}}
 
 
 def _cut_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> dict[str, Any]:
