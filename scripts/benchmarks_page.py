@@ -84,7 +84,7 @@ ABOUT = {
     "sharding": (
         "Training in shards",
         "The most memory of one of two processes that train an encoder, with whole weights and with shards, and the "
-        "time of the command; on one machine's CPUs, which whole weights suit better.",
+        "time of the command, on the CPUs of one machine.",
     ),
     "cluster": (
         "A cluster against one process",
