@@ -173,8 +173,9 @@ def workers(figures: Figures) -> str:
 
 
 def _two_nodes(figures: Figures, file: str) -> str:
-    store = ", through an S3 server on loopback with injected faults" if file.endswith("@s3") else ""
-    return f"{figures.machines[file]}, two nodes{store}"
+    store = ", through an S3 server on loopback with injected faults" if file.endswith("s3") else ""
+    data = "Congress, texts and images; " if "@congress" in file else ""
+    return f"{data}{figures.machines[file]}, two nodes{store}"
 
 
 def _titles(rows: Mapping[str, Any]) -> list[str]:
