@@ -57,12 +57,14 @@ def test_the_dashboard_is_named_and_the_workers_counts_are_exported(cluster, mat
     assert re.fullmatch(r"http://[\w.]+:\d+", summary.dashboard)
     assert f"Ray's dashboard: {summary.dashboard}" in notes
     assert "ray_version" in read(f"{summary.dashboard}/api/version")
-    until, text = time.monotonic() + PATIENCE_SECONDS, ""
-    while time.monotonic() < until and counted(text, "otmel_cluster_rows", outcome="done") < len(graph):
+    rows, stages = 0.0, set[str]()
+    until = time.monotonic() + PATIENCE_SECONDS  # a node exports every few seconds
+    while time.monotonic() < until and (rows < len(graph) or stages != set(summary.stages.seconds)):
         text = read(f"http://127.0.0.1:{cluster.metrics}/metrics")
+        rows = counted(text, "otmel_cluster_rows", outcome="done", verb="index build")
+        stages = set(re.findall(r'ray_otmel_cluster_stage_seconds_total{[^}]*stage="(\w+)"', text))
         time.sleep(0.5)
-    assert counted(text, "otmel_cluster_rows", outcome="done", verb="index build") == len(graph)
-    stages = set(re.findall(r'ray_otmel_cluster_stage_seconds_total{[^}]*stage="(\w+)"', text))
+    assert rows == len(graph)
     assert stages == set(summary.stages.seconds)
 
 
