@@ -50,15 +50,13 @@ class Commands:
     """Runs commands in processes of their own.
 
     Attributes:
-        run: the run folder.
         address: of the cluster.
-        folder: where everything is written.
+        folder: where everything is written; the run is ``run`` in it.
         workers: so many, one number after the other.
         part: mentions of a part of the output.
         store: the address that a cluster reads from and writes to; ``None``: the same folders as here.
     """
 
-    run: Path
     address: str
     folder: Path
     workers: tuple[int, ...] = (1, 2)
@@ -70,6 +68,11 @@ class Commands:
         if self.store is not None:
             for name in names:
                 put_up(self.folder / name, self.store / name)
+
+    @property
+    def run(self) -> Path:
+        """The run."""
+        return self.folder / "run"
 
     def index(self, name: str, workers: int = 0) -> Path:
         """Where the index of a graph lies, built here or by so many workers."""

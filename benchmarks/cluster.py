@@ -64,7 +64,7 @@ def rows(options: Options) -> Iterator[Row]:
             if given is not None:  # under a name of ours, so that a store gets it, too
                 (place / name).symlink_to(given.resolve())
         store = _store(more.store)
-        commands = Commands(place / "run", there.address, place, tuple(more.workers), extent.part, store)
+        commands = Commands(there.address, place, tuple(more.workers), extent.part, store)
         if more.data is not None:
             commands.share("run", "data")
             yield from _built(commands, place / "data", "data set", None)

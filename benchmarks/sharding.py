@@ -23,9 +23,11 @@ from pathlib import Path
 if __name__ == "__main__":  # modules are named from the repository's root
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from benchmarks._entity_files import TRADES
 from benchmarks._machine import ROOT
 from benchmarks._memory import peak_mib
 from benchmarks._report import Benchmark, Options, Row
+from benchmarks._tiny_run import random_clip
 from otmel.errors import OtmelError
 
 PROCESSES = 2
@@ -68,29 +70,19 @@ def rows(options: Options) -> Iterator[Row]:
 
 def _material(place: Path, extent: Extent) -> int:
     """A world and an encoder of random weights in the folder; how many weights it has."""
-    from transformers import CLIPModel
-
     from otmel.data.world import WorldSettings, write_world
-    from otmel.encoders import TwoTowerEncoder, save_encoder
+    from otmel.encoders import save_encoder
     from otmel.encoders.settings import TowerSettings
-    from otmel.encoders.tiny import clip_config, image_processor, initialise
-    from otmel.encoders.tokenizer import train_tokenizer
-    from otmel.inputs import InputProcessor
 
-    size = extent.image
-    write_world(
-        WorldSettings(entities=16, train=24, dev=8, test=8, unseen=0, captions=24, image_size=size), place / "world"
-    )
+    small = WorldSettings(entities=16, train=24, dev=8, test=8, unseen=0, captions=24, image_size=extent.image)
+    write_world(small, place / "world")
     layers, heads = extent.layers, max(2, extent.width // 64)
     towers = TowerSettings(
         width=extent.width, text_layers=layers, vision_layers=layers, heads=heads, image_size=extent.image
     )
-    tokenizer = train_tokenizer(["a painter from Norway", "the pilot of the Lions, in red"], vocabulary=300)
-    model = CLIPModel(clip_config(towers, tokenizer))
-    initialise(model)
-    processor = InputProcessor(tokenizer, image_processor(towers.image_size), patch_size=towers.patch_size)
-    save_encoder(TwoTowerEncoder(model.eval()), processor, place / "encoder")
-    return sum(weight.numel() for weight in model.parameters())
+    encoder, processor = random_clip(TRADES, towers)
+    save_encoder(encoder, processor, place / "encoder")
+    return sum(weight.numel() for weight in encoder.parameters())
 
 
 def _trained(place: Path, way: str, frozen: str, parallel: str) -> tuple[float, float]:
@@ -100,10 +92,11 @@ def _trained(place: Path, way: str, frozen: str, parallel: str) -> tuple[float, 
     settings = [word for name, value in told.items() for word in ("--set", f"training.{name}={value}")]
     words = ["train", str(place / "world"), "--out", str(out), "--encoder", str(place / "encoder"), *settings]
     launch = ["-m", "torch.distributed.run", "--nproc-per-node", str(PROCESSES), "--standalone", "-m"]
-    command = [sys.executable, *launch, "benchmarks.sharding", "--child", json.dumps([*words]), str(out)]
-    environment = {**os.environ, **ENVIRONMENT}
+    command = [sys.executable, *launch, "benchmarks.sharding", "--child", json.dumps(words), str(out)]
     began = time.perf_counter()
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **ENVIRONMENT}, capture_output=True, text=True, check=False
+    )
     seconds = time.perf_counter() - began
     if done.returncode:
         raise OtmelError(f"training with {way} failed: {done.stderr[-2000:]}")

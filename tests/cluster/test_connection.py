@@ -65,6 +65,34 @@ def test_something_else_at_the_address(monkeypatch):
     assert "ray start --head" in (found.value.cure or "")
 
 
+@pytest.mark.parametrize("hangs", [2, 3])
+def test_a_head_whose_server_for_us_hangs_is_asked_again(monkeypatch, hangs):
+    """The real one hangs by chance: one is given here that does for certain."""
+    pytest.importorskip("grpc")
+    ray, asked, notes = imported(), [], []
+
+    def init(address, **options):
+        asked.append(address)
+        if len(asked) <= hangs:
+            raise ConnectionError("Initialization failure\nfrom server: Starting Ray client server failed. See …")
+
+    monkeypatch.setattr(ray, "init", init)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        address = f"ray://127.0.0.1:{listening.getsockname()[1]}"
+        if hangs < connection.TIMES:
+            with connected(address, notes.append) as cluster:
+                assert cluster.address == address
+        else:
+            with (
+                pytest.raises(ConfigurationError, match="client server failed") as found,
+                connected(address, notes.append),
+            ):
+                pass
+            assert "GRPC_ENABLE_FORK_SUPPORT=0" in (found.value.cure or "")
+    assert asked == [address] * 3
+    assert len(notes) == 2
+
+
 @pytest.mark.parametrize("address", ["somewhere", "host:", "host:0", "host:99999", "s3://bucket:1", "ray://host"])
 def test_what_is_no_address(address):
     with pytest.raises(ConfigurationError, match="no address of a Ray cluster"), connected(address):

@@ -74,12 +74,13 @@ def imported() -> ModuleType:
 
 
 @contextmanager
-def connected(address: str | None = None) -> Iterator[Cluster]:
+def connected(address: str | None = None, note: Note = lambda message: None) -> Iterator[Cluster]:
     """Be connected to a cluster for the length of the block; a connection that the caller has already is used.
 
     Args:
         address: ``HOST:PORT``, ``ray://HOST:PORT`` or ``auto``; by default what ``RAY_ADDRESS`` says, else ``auto``,
             the cluster that was started on this machine.
+        note: told when the cluster must be asked again.
 
     Raises:
         MissingExtra: ray is not installed.
@@ -92,7 +93,7 @@ def connected(address: str | None = None) -> Iterator[Cluster]:
     named = address or os.environ.get("RAY_ADDRESS") or "auto"
     found = _found(named)
     _check_reached(found, named)
-    context = _joined(ray, found, named)
+    context = _joined(ray, found, named, note)
     try:
         yield Cluster(ray, named, _dashboard(context))
     finally:
@@ -159,7 +160,7 @@ def _check_client() -> None:
         ) from None
 
 
-def _joined(ray: ModuleType, address: str, named: str) -> Any:
+def _joined(ray: ModuleType, address: str, named: str, note: Note) -> Any:
     import logging
 
     left = TIMES if address.startswith("ray://") else 1
@@ -175,6 +176,7 @@ def _joined(ray: ModuleType, address: str, named: str) -> Any:
             if not (left and hung):
                 problem, where = f"the cluster cannot be joined: {said}", f"--address {named}"
                 raise ConfigurationError(problem, where=where, cure=FORKS if hung else START) from None
+            note(f"the server that {named} forks for us did not start; asking again")
 
 
 @contextmanager

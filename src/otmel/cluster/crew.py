@@ -189,7 +189,7 @@ class Crew:
 @contextmanager
 def joined(settings: ClusterSettings | None, summary: Summary, note: Note) -> Iterator[Cluster]:
     """Be connected to the cluster that the settings name, and say where it is. Raises as ``connected`` does."""
-    with connected((settings or ClusterSettings()).address) as cluster:
+    with connected((settings or ClusterSettings()).address, note) as cluster:
         summary.address, summary.dashboard = cluster.address, cluster.dashboard
         if cluster.dashboard:
             note(f"Ray's dashboard: {cluster.dashboard}")
