@@ -33,6 +33,8 @@ SHORTER = {
 """What a page's command gets added here, so that it takes seconds: smaller data, fewer steps."""
 OUTSIDE = ("make ", "pip ", "docker ", "podman ", "systemctl ", "sudo ", "git ")
 """Commands that are checked elsewhere or belong to another machine."""
+EXTRAS = {"spacy"}
+"""Packages of optional extras that blocks may import."""
 SERVER_SECONDS = 240
 PORT = re.compile(r"(?<=--port )\d{4,5}|(?<=0\.0\.1:)\d{4,5}")
 
@@ -57,6 +59,7 @@ class Page:
     servers: list[subprocess.Popen[bytes]] = field(default_factory=list)
     in_process: bool = True
     ports: dict[str, str] = field(default_factory=dict)
+    absent: set[str] = field(default_factory=set)
 
     @property
     def blocks(self) -> list[Block]:
@@ -67,7 +70,7 @@ class Page:
         return [replace(block, text=PORT.sub(lambda one: self.ports[one[0]], block.text)) for block in found]
 
     def run(self) -> None:
-        """Everything on it; an ``AssertionError`` names what failed."""
+        """Everything on it but what needs an extra that is not installed: ``absent`` has its package."""
         names: dict[str, object] = {}
         try:
             for block in self.blocks:
@@ -77,10 +80,18 @@ class Page:
                     for line in lines(block.text):
                         self.command(line)
                 elif block.reason is None and block.kind == "python":
-                    with self.here(), contextlib.redirect_stdout(io.StringIO()):
-                        exec(compile(block.text, f"docs/{self.name}.md", "exec"), names)
+                    self.program(block.text, names)
         finally:
             self.stop()
+
+    def program(self, text: str, names: dict[str, object]) -> None:
+        with self.here(), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                exec(compile(text, f"docs/{self.name}.md", "exec"), names)
+            except ModuleNotFoundError as fault:
+                if fault.name not in EXTRAS:
+                    raise
+                self.absent.add(fault.name)
 
     def command(self, line: str) -> None:
         if line.startswith(OUTSIDE):
