@@ -59,13 +59,14 @@ class Proxy(ThreadingHTTPServer):
         seen: method and path of every request, in order.
         injected: fault → how often.
         signed: refuse what is not signed, as a bucket that is not public does.
+        distance: seconds that every answer takes longer, as from a store that is far away.
     """
 
     daemon_threads = True
 
     def __init__(self, target: int) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
-        self.target, self.choose, self.signed = target, nothing, False
+        self.target, self.choose, self.signed, self.distance = target, nothing, False, 0.0
         self.seen: list[tuple[str, str]] = []
         self.injected: Counter[str] = Counter()
 
@@ -92,6 +93,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         body = self._body()
         self.server.seen.append((self.command, self.path))
+        time.sleep(self.server.distance)
         if self.server.signed and "authorization" not in self.headers:
             return self._error(403, "AccessDenied")
         fault = self.server.choose(self.command, self.path)
@@ -233,12 +235,14 @@ def main() -> int:
     parser.add_argument("--rate", type=float, default=0.0, help="share of requests with a fault")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--distance", type=float, default=0.0, help="seconds that every answer takes longer")
     parser.add_argument("--bucket", default="otmel")
     parser.add_argument("command", nargs=argparse.REMAINDER)
     asked = parser.parse_args()
     command = asked.command[1:] if asked.command[:1] == ["--"] else asked.command
     with s3_server() as port, faulty(port) as proxy:
         create_bucket(port, asked.bucket)
+        proxy.distance = asked.distance
         proxy.choose = Drawn(asked.rate, asked.seed, tuple(asked.kinds.split(",")))
         status = subprocess.run(command, env={**os.environ, **environment(proxy.url)}, check=False).returncode
         sys.stderr.write(f"{len(proxy.seen):,} requests; injected: {dict(proxy.injected)}\n")

@@ -82,34 +82,39 @@ def resolve_image(folder: Path, name: str, findings: Findings, where: str) -> Pa
     Absolute names, ``..`` and links that lead out of the folder count as "image outside its folder", an empty name
     as "image not stated", an address on the net as "image is an address, not fetched".
     """
-    kind = "image missing"
-    if not name:
-        kind = "image not stated"
-    elif "://" in name:
-        kind = "image is an address, not fetched"
-    elif leaves_folder(name):
-        kind = "image outside its folder"
-    else:
+    kind = name_fault(name)
+    if kind is None:
+        kind = "image missing"
         try:
             root = Path(os.path.realpath(folder))
             path = Path(os.path.realpath(root / name))
             if not path.is_relative_to(root):
                 kind = "image outside its folder"
-            elif path.is_file():
-                return (folder / name).absolute()
-            elif copy := _fetched_late(folder / name):
-                return copy
+            elif found := _found(folder, name):
+                return found
         except (OSError, ValueError):  # a NUL, a lone surrogate or a name too long for the file system
             pass
     findings.add(kind, f"{where}: {name!r}" if name else where)
     return None
 
 
-def _fetched_late(path: Path) -> Path | None:
-    """A copy of the file, where its folder stands for one in a store (``--image-root s3://…``)."""
-    from otmel.remote.lazy import fetched_late
+def name_fault(name: str) -> str | None:
+    """Why no folder can hold an image of this name, as it is counted; ``None`` where one can."""
+    if not name:
+        return "image not stated"
+    if "://" in name:
+        return "image is an address, not fetched"
+    return "image outside its folder" if leaves_folder(name) else None
 
-    return fetched_late(path)
+
+def _found(folder: Path, name: str) -> Path | None:
+    """The file; a copy of it where its folder stands for one in a store (``--image-root s3://…``)."""
+    from otmel.remote import lazy
+
+    path = (folder / name).absolute()
+    if lazy.is_late(folder):
+        return lazy.fetched_late(path)
+    return path if path.is_file() else None
 
 
 def leaves_folder(name: str) -> bool:

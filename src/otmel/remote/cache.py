@@ -140,12 +140,17 @@ class Nest:
 
 def lasting(path: str | Path) -> str:
     """What names a file in every copy of an address, on every machine: its nest and its name there; else the path."""
-    text, root = str(path), _prefix(*map(os.environ.get, NAMING))
-    if not text.startswith(root):
-        return text
-    nest, *inside = Path(text[len(root) :]).parts
+    nest, *inside = within(path) or (None,)
+    if nest is None:
+        return str(path)
     held = 3 if inside[:1] == ["views"] else 2  # views/STAMP/NAME, and the name alone after the other folders
     return "/".join([nest, *inside[held:]])
+
+
+def within(path: str | Path) -> tuple[str, ...]:
+    """The parts of a path below the folder of all copies; none for what does not lie in it."""
+    text, root = str(path), _prefix(*map(os.environ.get, NAMING))
+    return Path(text[len(root) :]).parts if text.startswith(root) else ()
 
 
 @lru_cache(1)

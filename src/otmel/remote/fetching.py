@@ -16,7 +16,7 @@ from otmel.remote.faults import Absent, Damaged
 from otmel.remote.layouts import Needs
 from otmel.remote.store import PIECE, Entry, Listing, Store
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 16
 """Objects on their way at the same time."""
 TIMES: Final = 3
 """How often an object is fetched whose bytes are not those that its checksum tells."""
@@ -53,6 +53,11 @@ class Fetch:
         size = sum(self.listed[name].size for name in wanted)
         with progress(f"fetching {self.store.uri}, in bytes", size) as advance:
             in_parallel([lambda name=name: self._fetch(name, wanted[name], advance) for name in sorted(wanted)])
+
+    def one(self, name: str) -> None:
+        """Bring one file of many, without a bar. Raises as ``run`` does."""
+        if not self._there(name, None):
+            self._fetch(name, None, lambda count: None)
 
     def _there(self, name: str, stated: FileSum | None) -> bool:
         """Whether the file is here by now: from an earlier run, or linked from a donor."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
 from otmel.locks import locked
-from otmel.remote.cache import Nest, cache_root
+from otmel.remote import early
+from otmel.remote.cache import Nest, cache_root, within
 from otmel.remote.faults import Absent
 from otmel.remote.fetching import Fetch
 from otmel.remote.places import Place, Uri, placed
@@ -15,7 +19,7 @@ from otmel.remote.store import Store
 from otmel.remote.told import remember
 from otmel.storage import refusals_named
 
-STRIPES: Final = 64
+STRIPES: Final = 256
 """So many files of one folder can be fetched at the same time."""
 
 
@@ -31,6 +35,50 @@ def folder(place: Place) -> Path:
 
 def fetch(uri: Uri) -> Path:
     """A copy of one file, as it is in the store now. Raises ``StorageError``; ``Absent`` where there is none."""
+    return _copy(uri, lambda one, name: one.run({name: None}))
+
+
+def is_late(place: Path) -> bool:
+    """Whether a folder is one of ``folder``, or lies in one."""
+    return within(place)[1:2] == ("lazy",)
+
+
+def fetched_late(path: Path) -> Path | None:
+    """A copy of a file in a folder of ``folder``, as it is in the store now; ``None`` where there is none."""
+    coming = early.taken(path)
+    if coming is not None:
+        with suppress(CancelledError):
+            return coming.result()
+    return _found(path)
+
+
+def ahead() -> AbstractContextManager[early.Reader]:
+    """Send for files of ``folder`` before they are looked for (``early.reader``)."""
+    return early.reader(_found)
+
+
+def _found(path: Path) -> Path | None:
+    uri = _origin(path)
+    if uri is None or not _nameable(path):
+        return None
+    try:
+        return _copy(uri, Fetch.one)
+    except Absent:
+        return None
+
+
+def _nameable(path: Path) -> bool:
+    """Whether a disk can hold a file under this path: not if a part of it is too long, or has a NUL."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _copy(uri: Uri, bring: Callable[[Fetch, str], None]) -> Path:
     store, nest, name = Store(uri.parent), Nest.of(uri.parent), uri.name
     entry = store.stat(name)
     if entry is None:
@@ -38,26 +86,15 @@ def fetch(uri: Uri) -> Path:
     with refusals_named(nest.root):
         nest.lazy.mkdir(parents=True, exist_ok=True)
         with locked(nest.root / f"lazy-{zlib.crc32(name.encode('utf-8', 'surrogatepass')) % STRIPES}.lock"):
-            Fetch(store, {name: entry}, nest.lazy, ()).run({name: None})
+            bring(Fetch(store, {name: entry}, nest.lazy, ()), name)
     return remember(nest.lazy, uri.parent) / name
-
-
-def fetched_late(path: Path) -> Path | None:
-    """The copy of a file in a folder of ``folder``; ``None`` where neither it nor its original is there."""
-    uri = _origin(path)
-    try:
-        return None if uri is None else fetch(uri)
-    except Absent:
-        return None
 
 
 def _origin(path: Path) -> Uri | None:
     """The address that a path in a folder of ``folder`` stands for; ``None`` for any other path."""
-    root = cache_root()
-    if not path.is_relative_to(root):
+    nest, kind, _, *inside = *within(path), *("",) * 3
+    names = [name for name in inside if name]
+    if kind != "lazy" or not names:
         return None
-    nest, *inside = path.relative_to(root).parts
-    if len(inside) < 3 or inside[0] != "lazy":
-        return None
-    uri = Nest(root / nest, "").uri
-    return None if uri is None else uri / "/".join(inside[2:])
+    uri = Nest(cache_root() / nest, "").uri
+    return None if uri is None else uri / "/".join(names)

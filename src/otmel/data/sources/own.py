@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from otmel.data.byte_files import ByteFile
@@ -15,7 +16,7 @@ from otmel.data.parquet_rows import read_parquet
 from otmel.data.raw_rows import RawRow
 from otmel.data.sources.plain import plain_columns
 from otmel.data.sources.records import Built, RowSource, SourceOptions
-from otmel.data.tables import READERS, ending
+from otmel.data.tables import READERS, Reader, ending
 
 KNOWN: Final = frozenset((*ENTITY_COLUMNS, "images"))
 """The columns that make up an entity; all others are kept beside it."""
@@ -23,22 +24,26 @@ KNOWN: Final = frozenset((*ENTITY_COLUMNS, "images"))
 
 def jsonl_source(file: ByteFile, options: SourceOptions, findings: Findings) -> RowSource:
     """The entities of a JSONL file."""
-    return RowSource(file, read_jsonl, _builder(file, options, findings))
+    return _source(file, read_jsonl, options, findings)
 
 
 def csv_source(file: ByteFile, options: SourceOptions, findings: Findings) -> RowSource:
     """The entities of a CSV file; of a TSV file when its name says so."""
     reader = READERS[".tsv"] if ending(file.path) == ".tsv" else read_csv
-    return RowSource(file, reader, _builder(file, options, findings))
+    return _source(file, reader, options, findings)
 
 
 def parquet_source(file: ByteFile, options: SourceOptions, findings: Findings) -> RowSource:
     """The entities of a Parquet file."""
-    return RowSource(file, read_parquet, _builder(file, options, findings))
+    return _source(file, read_parquet, options, findings)
 
 
-def _builder(file: ByteFile, options: SourceOptions, findings: Findings) -> Callable[[RawRow], Built]:
+def _source(file: ByteFile, read: Reader, options: SourceOptions, findings: Findings) -> RowSource:
     folder = options.image_root or file.path.parent
+    return RowSource(file, read, _builder(folder, findings), folder)
+
+
+def _builder(folder: Path, findings: Findings) -> Callable[[RawRow], Built]:
     seen: set[str] = set()
 
     def build(row: RawRow) -> Built:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from otmel.data.byte_files import ByteFile, whole
 from otmel.data.fields import RowError
+from otmel.data.images_ahead import images_ahead, stated
 from otmel.data.raw_rows import RawRow
 from otmel.data.records import Entity
 from otmel.data.tables import Reader
@@ -112,11 +113,15 @@ class RowSource:
         file: the file.
         read: gives its raw rows.
         build: entity and other columns of a row; raises ``RowError`` or ``DataError`` when there is none in it.
+        image_root: the folder of the images that rows name, if there is one.
+        image_names: the names of a row's images there; raises nothing.
     """
 
     file: ByteFile
     read: Reader
     build: Callable[[RawRow], Built]
+    image_root: Path | None = None
+    image_names: Callable[[RawRow], Iterable[str]] = stated
 
     @property
     def path(self) -> Path:
@@ -136,6 +141,7 @@ class RowSource:
     def rows(self, start: int = 0) -> Iterator[EntityRow]:
         """See ``EntitySource``."""
         raw_rows = whole(self.read(self.file, start), self.path, start)
+        raw_rows = images_ahead(raw_rows, self.image_root, self.image_names)
         for number, raw in enumerate(raw_rows, start + 1):
             yield self._row(number, raw)
 

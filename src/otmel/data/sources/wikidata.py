@@ -30,7 +30,7 @@ _OTHERS: Final = {"P": "a property, no item", "L": "a lexeme, no item", "M": "a 
 
 def wikidata_source(file: ByteFile, options: SourceOptions, findings: Findings) -> RowSource:
     """The items of a dump. Images are never fetched: a name of Commons is looked for in the image root, if any."""
-    return RowSource(file, read_dump, _builder(options, findings))
+    return RowSource(file, read_dump, _builder(options, findings), options.image_root, _image_names)
 
 
 def _builder(options: SourceOptions, findings: Findings) -> Callable[[RawRow], Built]:
@@ -106,11 +106,24 @@ def _image(
     name = commons_name(names[0])
     if root is None:
         return (), {"image_name": name}
-    for spelling in (name, name.replace(" ", "_")):
+    for spelling in _spellings(name):
         if path := resolve_image(root, spelling, Findings(), where):
             return (path,), {}
     resolve_image(root, name, findings, where)  # says why there is none
     return (), {"image_name": name}
+
+
+def _image_names(row: RawRow) -> tuple[str, ...]:
+    """What the file of a row's first image may be called in the image root, each as often as it is looked for."""
+    try:
+        names = best_values(row.values, IMAGE, {}, Findings())
+    except RowError:  # which whoever makes an entity of the row will meet again
+        return ()
+    return (*_spellings(name := commons_name(names[0])), name) if names else ()
+
+
+def _spellings(name: str) -> tuple[str, str]:
+    return name, name.replace(" ", "_")
 
 
 def commons_name(name: str) -> str:

@@ -1,0 +1,256 @@
+"""Images in a store are sent for before their rows are used: sooner there, and otherwise as if nobody had."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from types import SimpleNamespace
+
+import loopback
+import pytest
+
+from otmel.data import images_ahead as reading
+from otmel.data.findings import Findings
+from otmel.data.images import resolve_image
+from otmel.data.images_ahead import images_ahead
+from otmel.data.importers import open_graph, read_mentions
+from otmel.data.raw_rows import RawRow
+from otmel.data.sources import SourceOptions, open_source
+from otmel.errors import DataError, StorageError
+from otmel.linking.linker import Linker
+from otmel.linking.rows import RowLinker, Tally
+from otmel.remote import early, faults, lazy
+from otmel.remote.store import Store, Uri
+
+Upload = Callable[[Path, Uri], None]
+ODD = ("", "../Q1.jpg", "/Q1.jpg", "http://host/Q1.jpg", "a\0b", "x" * 300, "\ud800.jpg", "none.jpg", ".", "Q1.jpg")
+
+
+def row(*names: object) -> RawRow:
+    return RawRow(f"row {names[:1]}", {"image": names[0] if len(names) == 1 else list(names)})
+
+
+def eventually(true: Callable[[], bool]) -> bool:
+    """Whether something becomes true within half a minute."""
+    until = time.monotonic() + 30
+    while not true() and time.monotonic() < until:
+        time.sleep(0.01)
+    return true()
+
+
+def fetchers() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("otmel-fetch")]
+
+
+@pytest.fixture
+def pictures(bucket: Uri) -> Uri:
+    """Many small objects, in a folder of the bucket."""
+    store = Store(bucket / "people")
+    for number in range(30):
+        store.write(f"pictures/{number}.png", str(number).encode())
+    return bucket / "people"
+
+
+@pytest.mark.parametrize("folder", [None, Path("anywhere")])
+def test_rows_whose_images_lie_here_are_not_read_ahead(folder: Path | None) -> None:
+    taken: list[int] = []
+
+    def rows() -> Iterator[RawRow]:
+        for number in range(5):
+            taken.append(number)
+            yield row("a.png")
+
+    assert len(list(islice(images_ahead(rows(), folder), 2))) == 2
+    assert taken == [0, 1]
+
+
+@pytest.mark.parametrize("inside", ["", "pictures/"])
+def test_images_of_later_rows_are_fetched_while_the_first_is_in_use(
+    pictures: Uri, proxy: loopback.Proxy, inside: str
+) -> None:
+    root = lazy.folder(pictures if inside else pictures / "pictures")
+    rows = [row(f"{inside}{number}.png") for number in range(30)]
+    stream = images_ahead(rows, root)
+    proxy.seen.clear()
+    first = next(stream)
+    assert first is rows[0]
+    assert eventually(lambda: len({path for method, path in proxy.seen if method == "GET"}) == 30)
+    assert eventually(lambda: all(sent.coming.done() for sent in early._sent.values()))
+    proxy.seen.clear()
+    for number, one in enumerate([first, *stream]):
+        assert one is rows[number]
+        path = resolve_image(root, one.values["image"], Findings(), one.where)
+        assert path is not None
+        assert path.read_bytes() == str(number).encode()
+    assert proxy.seen == []  # nothing was asked for twice
+    assert not early._sent
+    assert eventually(lambda: not fetchers())
+
+
+def test_no_more_rows_are_read_than_it_says(pictures: Uri, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "AHEAD", 4)
+    root, taken = lazy.folder(pictures / "pictures"), []
+
+    def rows() -> Iterator[RawRow]:
+        for number in range(30):
+            taken.append(number)
+            yield row(f"{number}.png")
+
+    stream = images_ahead(rows(), root)
+    for used in range(1, 10):
+        next(stream)
+        assert len(taken) == used + 4
+    stream.close()  # pyright: ignore[reportAttributeAccessIssue]
+    assert eventually(lambda: not fetchers())
+
+
+def test_odd_names_are_told_as_without_it(
+    bucket: Uri, tiny_dataset_folder: Path, upload: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload(tiny_dataset_folder / "kb_image", bucket / "images")
+    rows = [*map(row, ODD), row("Q1.jpg", "Q2.jpg"), row(b"\x89PNG"), row(7), row(None), row("Q1.jpg")]
+
+    def told(stream: Callable[[Path], Iterator[RawRow]]) -> tuple[list[bytes | None], dict[str, int]]:
+        root, findings, found = lazy.folder(bucket / "images"), Findings(), []
+        for one in stream(root):
+            for name in reading.stated(one):
+                path = resolve_image(root, name, findings, one.where)
+                found.append(None if path is None else path.read_bytes())
+        return found, dict(findings.counts)
+
+    plain = told(lambda root: iter(rows))
+    monkeypatch.setenv("OTMEL_CACHE", str(tmp_path / "another"))
+    assert told(lambda root: images_ahead(rows, root)) == plain
+    assert sum(one is not None for one in plain[0]) == 4
+
+
+def test_rows_before_one_that_cannot_be_read_are_given_first(pictures: Uri) -> None:
+    def rows() -> Iterator[RawRow]:
+        yield from (row(f"{number}.png") for number in range(7))
+        raise DataError("the file breaks off")
+
+    stream = images_ahead(rows(), lazy.folder(pictures / "pictures"))
+    assert len(list(islice(stream, 7))) == 7
+    with pytest.raises(DataError, match="breaks off"):
+        next(stream)
+    assert eventually(lambda: not fetchers())
+
+
+def test_a_store_that_fails_is_met_at_its_row_and_tried_no_oftener(
+    pictures: Uri, proxy: loopback.Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(faults, "time", SimpleNamespace(sleep=lambda seconds: None))
+    proxy.choose = lambda method, path: "500" if path.endswith("/5.png") else None
+    root = lazy.folder(pictures / "pictures")
+    rows = [row(f"{number}.png") for number in range(9)]
+    proxy.seen.clear()
+    paths = (resolve_image(root, one.values["image"], Findings(), one.where) for one in images_ahead(rows, root))
+    found = list(islice(paths, 5))
+    with pytest.raises(StorageError, match=r"5\.png: it cannot be looked at, tried 9 times"):
+        next(paths)
+    assert None not in found
+    assert sum(path.endswith("/5.png") for _, path in proxy.seen) == 9
+
+
+@pytest.mark.parametrize("inside", ["", "pictures/"])
+def test_an_image_that_has_changed_is_seen_when_rows_are_read_again(pictures: Uri, inside: str) -> None:
+    root = lazy.folder(pictures if inside else pictures / "pictures")
+    rows = [row(f"{inside}{number}.png") for number in (1, 2, 1, 99)]
+
+    def read() -> list[bytes | None]:
+        paths = [resolve_image(root, one.values["image"], Findings(), one.where) for one in images_ahead(rows, root)]
+        return [None if path is None else path.read_bytes() for path in paths]
+
+    assert read() == [b"1", b"2", b"1", None]
+    next(images_ahead(rows, root))  # somebody who sends for them and never looks
+    Store(pictures).write("pictures/1.png", b"another")
+    Store(pictures).write("pictures/99.png", b"new")
+    Store(pictures).delete(["pictures/2.png"])
+    assert read() == [b"another", None, b"another", b"new"]
+
+
+def test_two_streams_may_ask_for_the_same_image(pictures: Uri) -> None:
+    """The first takes what it has sent for along when it ends; the second then asks for itself."""
+    root = lazy.folder(pictures)
+    rows = [row(f"pictures/{number}.png") for number in range(30)]
+    one, two = images_ahead(rows, root), images_ahead(rows, root)
+    next(one), next(two)
+    one.close()  # pyright: ignore[reportAttributeAccessIssue]
+    for place in (rows[0], *two):
+        assert resolve_image(root, place.values["image"], Findings(), place.where) is not None
+
+
+def test_tables_graphs_and_links_are_those_of_a_folder_here(
+    bucket: Uri, proxy: loopback.Proxy, tiny_run: Path, tiny_dataset_folder: Path, upload: Upload, tmp_path: Path
+) -> None:
+    here, there = tiny_dataset_folder / "kb_image", bucket / "images"
+    upload(here, there)
+    names = sorted(path.name for path in here.iterdir())
+    lines = "".join(
+        f'{{"id": "e{number}", "name": "Anna {number}", "mention": "Anna", "image": "{name}"}}\n'
+        for number, name in enumerate([*names, "none.jpg"])
+    )
+    (tmp_path / "rows.jsonl").write_text(lines)
+    far = lazy.folder(there)
+
+    def entities(root: Path) -> tuple[object, ...]:
+        findings = Findings()
+        source = open_source(tmp_path / "rows.jsonl", SourceOptions(image_root=root), findings)
+        images = [[Path(str(image)).read_bytes() for image in one.entity.images] for one in source.rows() if one.entity]
+        return images, dict(findings.counts)
+
+    assert entities(far) == entities(here)
+    mentions = [read_mentions(tmp_path / "rows.jsonl", root) for root in (here, far)]
+    assert [one.image and Path(str(one.image)).name for one in mentions[1][0]] == [*names, None]
+    assert mentions[0][1].counts == mentions[1][1].counts
+
+    linker, links = Linker.load(tiny_run, open_graph(tiny_dataset_folder)), []
+    for root in (here, far):
+        rows = (RawRow(f"line {number}", {"mention": "Anna", "image": name}) for number, name in enumerate(names, 1))
+        answers = [one for batch in RowLinker(linker, 2, root, Tally()).answers(rows) for one in batch]
+        links.append([{**one, "image": Path(one["image"]).name} for one in answers])
+    assert links[0] == links[1]
+    assert eventually(lambda: not fetchers())
+
+
+def test_images_of_a_dump_are_sent_for_under_both_spellings(bucket: Uri, proxy: loopback.Proxy, tmp_path: Path) -> None:
+    claims = (
+        '{"P18": [{"rank": "normal", "mainsnak": {"snaktype": "value", "datavalue": {"type": "string", "value": %s}}}]}'
+    )
+    rows = [
+        f'{{"id": "Q{number}", "labels": {{"en": {{"value": "one"}}}}, "claims": {claims % value}}}'
+        for number, value in enumerate(['"a picture.png"', "7", '"None.png"'], 1)
+    ]
+    (tmp_path / "dump.json").write_text("[\n" + ",\n".join(rows) + "\n]")
+    Store(bucket / "images").write("A_picture.png", b"1")
+    root = lazy.folder(bucket / "images")
+    options = SourceOptions(format="wikidata", image_root=root)
+    found = [one.entity for one in open_source(tmp_path / "dump.json", options, Findings()).rows()]
+    assert found[0] is not None
+    assert [Path(str(image)).name for image in found[0].images] == ["A_picture.png"]
+    assert [one is None for one in found] == [False, True, False]
+    assert any(path.endswith("/A%20picture.png") for _, path in proxy.seen)
+
+
+def test_what_it_gains_is_measured_by_the_benchmark(tmp_path: Path) -> None:
+    """By the command that the benchmark names, at its smallest size; how fast it was is not looked at."""
+    server = [sys.executable, loopback.__file__, "--distance", "0.01", "--"]
+    command = [sys.executable, "benchmarks/store.py", "--tiny", "--store", "s3://otmel/images"]
+    done = subprocess.run(
+        [*server, *command, "--json", str(tmp_path / "figures.json")],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    record = json.loads((tmp_path / "figures.json").read_text(encoding="utf-8"))
+    rows = {row["name"]: row for row in record["rows"]}
+    assert list(rows) == ["one request", "one after the other", "sent for early", "the folder whole"]
+    assert rows["one request"]["value"] >= 10
+    assert rows["one after the other"]["ratio_to_baseline"] == 1
