@@ -7,29 +7,37 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import loopback
 import pytest
 
 from otmel.data import images_ahead as reading
 from otmel.data.findings import Findings
+from otmel.data.graph import KnowledgeGraph
+from otmel.data.image_folder import ImageFolder
 from otmel.data.images import resolve_image
-from otmel.data.images_ahead import images_ahead
+from otmel.data.images_ahead import stated
 from otmel.data.importers import open_graph, read_mentions
 from otmel.data.raw_rows import RawRow
 from otmel.data.sources import SourceOptions, open_source
 from otmel.errors import DataError, StorageError
 from otmel.linking.linker import Linker
 from otmel.linking.rows import RowLinker, Tally
-from otmel.remote import early, faults, lazy
+from otmel.remote import early, faults, lazy, local
 from otmel.remote.store import Store, Uri
 
 Upload = Callable[[Path, Uri], None]
 ODD = ("", "../Q1.jpg", "/Q1.jpg", "http://host/Q1.jpg", "a\0b", "x" * 300, "\ud800.jpg", "none.jpg", ".", "Q1.jpg")
+
+
+def images_ahead(rows: Iterable[RawRow], folder: Path | None) -> Iterator[RawRow]:
+    """Of rows that state their images."""
+    return reading.images_ahead(rows, folder, stated)
 
 
 def row(*names: object) -> RawRow:
@@ -119,7 +127,7 @@ def test_odd_names_are_told_as_without_it(
     def told(stream: Callable[[Path], Iterator[RawRow]]) -> tuple[list[bytes | None], dict[str, int]]:
         root, findings, found = lazy.folder(bucket / "images"), Findings(), []
         for one in stream(root):
-            for name in reading.stated(one):
+            for name in stated(one):
                 path = resolve_image(root, name, findings, one.where)
                 found.append(None if path is None else path.read_bytes())
         return found, dict(findings.counts)
@@ -236,6 +244,51 @@ def test_images_of_a_dump_are_sent_for_under_both_spellings(bucket: Uri, proxy: 
     assert [Path(str(image)).name for image in found[0].images] == ["A_picture.png"]
     assert [one is None for one in found] == [False, True, False]
     assert any(path.endswith("/A%20picture.png") for _, path in proxy.seen)
+
+
+def test_mimics_files_find_their_images_in_a_store(
+    bucket: Uri, proxy: loopback.Proxy, tiny_dataset_folder: Path, upload: Upload, tmp_path: Path
+) -> None:
+    """Beside a file that comes alone, and in a folder that is named: as on the disk, and each is asked for once."""
+    there = bucket / "tiny"
+    upload(tiny_dataset_folder, there)
+
+    def taken(*place: Path) -> tuple[list[Any], dict[str, int]]:
+        findings = Findings()
+        source = open_source(place[0], SourceOptions(image_root=place[1] if place[1:] else None), findings)
+        entities = [one.entity for one in source.rows() if one.entity]
+        return [[Path(str(image)).read_bytes() for image in one.images] for one in entities], dict(findings.counts)
+
+    here = taken(tiny_dataset_folder / "kb_entity.json")
+    assert any(here[0])
+    assert taken(local(there / "kb_entity.json")) == here
+    proxy.seen.clear()
+    assert taken(tiny_dataset_folder / "kb_entity.json", lazy.folder(there / "kb_image")) == here
+    images = sum(map(len, here[0]))
+    assert [method for method, path in proxy.seen if "?" not in path] == ["HEAD"] * images  # whether they are the same
+    assert taken(tiny_dataset_folder / "kb_entity.json", lazy.folder(there)) == here
+    assert taken(tiny_dataset_folder / "kb_entity.json", lazy.folder(bucket / "none"))[1]["image folder missing"] == 1
+
+    graphs = [KnowledgeGraph.open(place) for place in (tiny_dataset_folder, there / "kb_entity.json")]
+    assert [[Path(str(image)).name for image in one.images] for one in graphs[1]] == [
+        [Path(str(image)).name for image in one.images] for one in graphs[0]
+    ]
+    (split,) = [path.name for path in tiny_dataset_folder.glob("*_train.json")]
+    mentions = [read_mentions(path) for path in (tiny_dataset_folder / split, local(there / split))]
+    assert [one.image and Path(str(one.image)).name for one in mentions[1][0]] == [
+        one.image and Path(str(one.image)).name for one in mentions[0][0]
+    ]
+    assert mentions[0][1].counts == mentions[1][1].counts
+
+
+def test_an_image_that_goes_while_rows_are_read_is_missing(bucket: Uri) -> None:
+    store = Store(bucket / "tiny")
+    store.write("kb_image/Q1.jpg", b"1")
+    findings = Findings()
+    images = ImageFolder(lazy.folder(bucket / "tiny"), "entity", findings)
+    store.delete(["kb_image/Q1.jpg"])
+    assert images.find(["Q1.jpg"], "row 1") is None
+    assert findings.counts == {"image missing": 1}
 
 
 def test_what_it_gains_is_measured_by_the_benchmark(tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from otmel.data.images import name_fault
 from otmel.data.raw_rows import RawRow
 
+T = TypeVar("T")
 AHEAD: Final = 128
 """Rows that are read before they are used."""
 
@@ -24,15 +25,13 @@ def stated(row: RawRow) -> Iterator[str]:
     yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str))
 
 
-def images_ahead(
-    rows: Iterable[RawRow], folder: Path | None, names: Callable[[RawRow], Iterable[str]] = stated
-) -> Iterator[RawRow]:
+def images_ahead(rows: Iterable[T], folder: Path | None, names: Callable[[T], Iterable[str]]) -> Iterator[T]:
     """The rows as they come, where their images lie here; where these lie in a store, they are sent for early.
 
     Args:
         rows: the rows.
         folder: the folder that image names are relative to; ``None``: there is none.
-        names: those of a row's images.
+        names: those of a row's images; raises nothing.
 
     Raises:
         Exception: what reading the rows raises, after every row before it has been given.
@@ -42,7 +41,7 @@ def images_ahead(
     if folder is None or not lazy.is_late(folder):
         yield from rows
         return
-    waiting: deque[RawRow] = deque()
+    waiting: deque[T] = deque()
     with lazy.ahead() as reader:
         reading = iter(rows)
         while True:

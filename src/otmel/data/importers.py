@@ -13,7 +13,7 @@ from typing import IO, Final, TypeVar
 from otmel.data.fields import Fields, RowError
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
-from otmel.data.images_ahead import images_ahead
+from otmel.data.images_ahead import images_ahead, stated
 from otmel.data.mention_checks import as_answer, check_ids, check_text
 from otmel.data.mimic import read_mimic_graph, read_mimic_mentions
 from otmel.data.mimic_layout import ENTITY_FILE
@@ -58,7 +58,7 @@ def open_graph(path: str | Path, strict: bool = False) -> KnowledgeGraph:
         first[entity.id] = fields.where
         return entity
 
-    entities = _collect(images_ahead(_shown(path), folder), build, findings, ENTITY_COLUMNS, strict)
+    entities = _collect(images_ahead(_shown(path), folder, stated), build, findings, ENTITY_COLUMNS, strict)
     if not entities:
         raise _nothing_left(str(path), "entity", ENTITY_COLUMNS, findings)
     return KnowledgeGraph(entities, findings)
@@ -98,7 +98,7 @@ def read_mentions(
         places.append(fields.where)
         return mention
 
-    mentions = _collect(images_ahead(rows, folder), build, findings, (*MENTION_COLUMNS, *_SAME), strict)
+    mentions = _collect(images_ahead(rows, folder, stated), build, findings, (*MENTION_COLUMNS, *_SAME), strict)
     if not mentions and findings:
         raise _nothing_left(name, "mention", MENTION_COLUMNS, findings)
     check_ids(mentions, places, findings)

@@ -21,7 +21,7 @@ from otmel.data.image_folder import ImageFolder
 from otmel.data.images import leaves_folder
 from otmel.data.jsonio import Row, read_json, read_rows
 from otmel.data.mention_checks import as_answer, check_answer, check_ids, check_text
-from otmel.data.mimic_entities import as_entity, check_dense_ids
+from otmel.data.mimic_entities import as_entity, check_dense_ids, image_names
 from otmel.data.mimic_layout import ENTITY_FILE, EXPECTED, ROW_FILE, split_files
 from otmel.data.mimic_writer import write_mimic
 from otmel.data.progress import tracked
@@ -66,10 +66,9 @@ def read_mimic_graph(folder: Path) -> KnowledgeGraph:
     rows = read_rows(path, findings)
     check_dense_ids(rows, _row_numbers(folder / ROW_FILE, findings), findings)
     images = ImageFolder(folder, "entity", findings)
+    ready = images.ahead(tracked(rows, len(rows), "reading entities"), lambda row: image_names(row.values))
     try:
-        return KnowledgeGraph(
-            (as_entity(row, images) for row in tracked(rows, len(rows), "reading entities")), findings
-        )
+        return KnowledgeGraph((as_entity(row, images) for row in ready), findings)
     except DataError as fault:
         if fault.where is not None:
             raise
@@ -101,7 +100,7 @@ def _read_split(
     rows = read_rows(path, findings)
     if not rows:
         findings.add("empty split", path.name)
-    mentions = tuple(_as_mention(row, images) for row in rows)
+    mentions = tuple(_as_mention(row, images) for row in images.ahead(rows, _image_names))
     for row, mention in zip(rows, mentions, strict=True):
         check_text(mention, findings, row.where)
         if graph is not None:
@@ -130,8 +129,18 @@ def _mention_image(row: Row, images: ImageFolder) -> Path | None:
         return None
     if leaves_folder(stated):
         return images.find([stated], row.where)
+    return images.find(_spellings(stated), row.where)
+
+
+def _image_names(row: Row) -> list[str]:
+    """What the file of a row's image may be called; nothing where it is no text, which reading the row tells."""
+    stated = row.values.get("imgPath")
+    return _spellings(stated) if isinstance(stated, str) else []
+
+
+def _spellings(stated: str) -> list[str]:
     base = stated.replace("\\", "/").rsplit("/", 1)[-1]
-    return images.find([base.split(".")[0] + ".jpg", base], row.where)
+    return [base.split(".")[0] + ".jpg", base]
 
 
 def _objects(row: Row) -> int | None:

@@ -30,6 +30,13 @@ def as_entity(row: Row, images: ImageFolder) -> Entity:
     )
 
 
+def image_names(values: Mapping[str, Any]) -> list[str]:
+    """The names of images that a row states; none where it is of the wrong type, which ``as_entity`` tells."""
+    stated = values.get("image_list")
+    listed = [stated] if isinstance(stated, str) else stated if isinstance(stated, list) else []
+    return [name for name in listed if isinstance(name, str)]
+
+
 def _entity_images(row: Row, images: ImageFolder) -> tuple[Any, ...]:
     names = row.texts("image_list")
     if not names:

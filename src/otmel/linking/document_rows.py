@@ -11,7 +11,7 @@ from typing import Any, Final
 from otmel.data.documents import Document, document_of
 from otmel.data.fields import RowError
 from otmel.data.findings import Findings
-from otmel.data.images_ahead import images_ahead
+from otmel.data.images_ahead import images_ahead, stated
 from otmel.data.tables import RawRow
 from otmel.errors import DataError
 from otmel.linking.documents import DocumentLinker
@@ -54,7 +54,7 @@ class DocumentRows:
 
     def answers(self, rows: Iterable[RawRow]) -> Iterator[list[dict[str, Any]]]:
         """``AT_ONCE`` answers at a time: ``{"line", "id", "links"}``, or ``{"line", "id"?, "error"}``."""
-        waiting = images_ahead(rows, self.image_root)
+        waiting = images_ahead(rows, self.image_root, stated)
         while batch := list(islice(waiting, AT_ONCE)):
             yield self._batch(batch)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from otmel.data.fields import Fields, RowError
 from otmel.data.findings import Findings
-from otmel.data.images_ahead import images_ahead
+from otmel.data.images_ahead import images_ahead, stated
 from otmel.data.mention_checks import as_answer
 from otmel.data.records import Mention
 from otmel.data.tables import RawRow
@@ -48,7 +48,7 @@ class RowLinker:
 
     def answers(self, rows: Iterable[RawRow]) -> Iterator[list[dict[str, Any]]]:
         """The answers in the order of the rows, in batches; ``{"line", "error"}`` for a row that cannot be linked."""
-        waiting = images_ahead(rows, self.image_root)
+        waiting = images_ahead(rows, self.image_root, stated)
         while batch := list(islice(waiting, BATCH)):
             yield self._batch(batch)
 

@@ -52,6 +52,12 @@ def fetched_late(path: Path) -> Path | None:
     return _found(path)
 
 
+def inside(place: Path) -> tuple[list[str], list[str]]:
+    """The names of folders and of files that lie right in one of ``folder``'s in the store. Raises ``StorageError``."""
+    uri = _origin(place)
+    return ([], []) if uri is None else Store(uri).inside()
+
+
 def ahead() -> AbstractContextManager[early.Reader]:
     """Send for files of ``folder`` before they are looked for (``early.reader``)."""
     return early.reader(_found)
@@ -59,7 +65,7 @@ def ahead() -> AbstractContextManager[early.Reader]:
 
 def _found(path: Path) -> Path | None:
     uri = _origin(path)
-    if uri is None or not _nameable(path):
+    if uri is None or len(within(path)) < 4 or not _nameable(path):  # a folder itself is no file of it
         return None
     try:
         return _copy(uri, Fetch.one)
@@ -91,10 +97,9 @@ def _copy(uri: Uri, bring: Callable[[Fetch, str], None]) -> Path:
 
 
 def _origin(path: Path) -> Uri | None:
-    """The address that a path in a folder of ``folder`` stands for; ``None`` for any other path."""
-    nest, kind, _, *inside = *within(path), *("",) * 3
-    names = [name for name in inside if name]
+    """The address that one of ``folder``, or a path in it, stands for; ``None`` for any other path."""
+    nest, kind, *names = within(path) or ("", "")
     if kind != "lazy" or not names:
         return None
     uri = Nest(cache_root() / nest, "").uri
-    return None if uri is None else uri / "/".join(names)
+    return uri if uri is None or not names[1:] else uri / "/".join(names[1:])

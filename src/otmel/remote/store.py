@@ -60,6 +60,15 @@ class Store:
         cut = len(self.uri.key) + 1
         return {one.path.lstrip("/")[cut:]: Entry(one.size, one.mtime_ns or 0) for one in found if one.is_file}
 
+    def inside(self, under: str = "") -> tuple[list[str], list[str]]:
+        """The names of the folders and of the objects that lie right in the folder, or right in a folder in it."""
+        from pyarrow.fs import FileSelector
+
+        selector = FileSelector(self._path(under), allow_not_found=True)
+        found = self._tried("be listed", under, lambda: self.files.get_file_info(selector))
+        names = [(one.is_file, one.path.rstrip("/").rsplit("/", 1)[-1]) for one in found]
+        return sorted(name for file, name in names if not file), sorted(name for file, name in names if file)
+
     def content(self) -> Listing:
         """The objects of ``list`` that are content."""
         return {name: one for name, one in self.list().items() if f"/{PRIVATE}" not in f"/{name}"}
