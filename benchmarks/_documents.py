@@ -19,6 +19,7 @@ from benchmarks._memory import peak_mib
 from benchmarks._tiny_run import tiny_run
 from otmel.cli.link_documents import Asked, link_documents
 from otmel.data.datasets import load_dataset
+from otmel.data.image_root import ImageRoot
 from otmel.data.records import Mention
 from otmel.data.world import WorldSettings, write_world
 from otmel.encoders.settings import TowerSettings
@@ -71,7 +72,8 @@ def together(folder: str, threads: int) -> dict[str, Any]:
     with _measure.threads(threads):
         linker, out = _linker(place), place / ANSWERS
         linker.link(_mentions(place, 1)[0])
-        asked = Asked(place / RUN, place / DOCUMENTS, out, place / WORLD / "mention_image", None, 5)
+        images = ImageRoot(place / WORLD / "mention_image")
+        asked = Asked(place / RUN, place / DOCUMENTS, out, images, None, 5)
         seconds = _measure.once(lambda: link_documents(lambda: linker, asked)).seconds(threads)
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
     mentions = sum(len(line.get("links", ())) for line in lines)

@@ -30,8 +30,7 @@ from PIL import Image
 
 from benchmarks._report import Benchmark, Options, Row
 from otmel.data.findings import Findings
-from otmel.data.images import resolve_image
-from otmel.data.images_ahead import images_ahead, stated
+from otmel.data.image_root import HELD_ROWS, ImageRoot, stated
 from otmel.data.raw_rows import RawRow
 from otmel.errors import OtmelError
 from otmel.remote import Uri, lazy, local, placed
@@ -86,9 +85,9 @@ def _put_up(store: Store, names: Iterable[str]) -> None:
 
 
 def _looked_for(table: list[RawRow], uri: Uri, ahead: bool) -> None:
-    root, findings = lazy.folder(uri), Findings()
-    for row in images_ahead(table, root, stated) if ahead else table:
-        assert resolve_image(root, row.values["image"], findings, row.where) is not None
+    root, findings = ImageRoot(lazy.folder(uri), HELD_ROWS if ahead else 0), Findings()
+    for row in root.ahead(table, stated):
+        assert root.find(row.values["image"], findings, row.where) is not None
 
 
 def _rate(count: int, work: Callable[[], object]) -> float:

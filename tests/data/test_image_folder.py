@@ -81,3 +81,10 @@ def test_no_folder_says_what_was_looked_for(tmp_path, findings):
     assert ImageFolder(tmp_path, "mention", findings).find(["a.jpg"], "row 0") is None
     assert findings.counts == {"image folder missing": 1, "image missing": 1}
     assert "mention_images" in findings.examples["image folder missing"][0]
+
+
+def test_what_lies_beside_the_folders_is_not_looked_at(root, findings):
+    (root / "broken").symlink_to("x" * 300)  # no file system can follow it
+    (root / "mention_images").write_text("a file of an image folder's name")
+    assert ImageFolder(root, "mention", findings).find(["a.jpg"], "row 1") == root / "mention_image" / "a.jpg"
+    assert not findings

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from otmel.data.fields import Fields, RowError
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
+from otmel.data.image_root import ImageRoot
 from otmel.data.importers import open_graph, read_mentions
 from otmel.data.records import NIL, Entity, Mention
 from otmel.errors import DataError
@@ -218,7 +219,7 @@ def test_mimics_files_of_mentions_are_read_too(tiny_dataset_folder):
 
 def test_a_row_error_carries_its_detail():
     with pytest.raises(RowError) as caught:
-        Fields({"image": [3]}, "row 1", Findings()).images(Path())
+        Fields({"image": [3]}, "row 1", Findings()).images(ImageRoot(Path()))
     assert caught.value.reason == "image is no file name"
 
 

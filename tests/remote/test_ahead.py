@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,12 +17,11 @@ from typing import Any
 import loopback
 import pytest
 
-from otmel.data import images_ahead as reading
+from otmel.data.documents import document_of, image_names
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.image_folder import ImageFolder
-from otmel.data.images import resolve_image
-from otmel.data.images_ahead import stated
+from otmel.data.image_root import HELD_BYTES, HELD_ROWS, ImageRoot, stated
 from otmel.data.importers import open_graph, read_mentions
 from otmel.data.raw_rows import RawRow
 from otmel.data.sources import SourceOptions, open_source
@@ -32,12 +32,8 @@ from otmel.remote import early, faults, lazy, local
 from otmel.remote.store import Store, Uri
 
 Upload = Callable[[Path, Uri], None]
+SPECIAL = ("a b.jpg", "50 %.jpg", "a%20b.jpg", "a#b?c.jpg", "é.jpg", "+&=.jpg")
 ODD = ("", "../Q1.jpg", "/Q1.jpg", "http://host/Q1.jpg", "a\0b", "x" * 300, "\ud800.jpg", "none.jpg", ".", "Q1.jpg")
-
-
-def images_ahead(rows: Iterable[RawRow], folder: Path | None) -> Iterator[RawRow]:
-    """Of rows that state their images."""
-    return reading.images_ahead(rows, folder, stated)
 
 
 def row(*names: object) -> RawRow:
@@ -65,8 +61,19 @@ def pictures(bucket: Uri) -> Uri:
     return bucket / "people"
 
 
-@pytest.mark.parametrize("folder", [None, Path("anywhere")])
-def test_rows_whose_images_lie_here_are_not_read_ahead(folder: Path | None) -> None:
+def read(root: ImageRoot, rows: Iterable[RawRow]) -> tuple[list[bytes | None], dict[str, int]]:
+    """The images of rows, and what was odd."""
+    findings, found = Findings(), []
+    for one in root.ahead(rows, stated):
+        for (name,) in stated(one):
+            path = root.find(name, findings, one.where)
+            found.append(None if path is None else path.read_bytes())
+    return found, dict(findings.counts)
+
+
+@pytest.mark.parametrize("place", ["here", "held by nobody"])
+def test_rows_whose_images_lie_here_are_not_read_ahead(bucket: Uri, place: str) -> None:
+    root = ImageRoot(Path("anywhere")) if place == "here" else ImageRoot(lazy.folder(bucket), rows_held=0)
     taken: list[int] = []
 
     def rows() -> Iterator[RawRow]:
@@ -74,7 +81,7 @@ def test_rows_whose_images_lie_here_are_not_read_ahead(folder: Path | None) -> N
             taken.append(number)
             yield row("a.png")
 
-    assert len(list(islice(images_ahead(rows(), folder), 2))) == 2
+    assert len(list(islice(root.ahead(rows(), stated), 2))) == 2
     assert taken == [0, 1]
 
 
@@ -82,39 +89,49 @@ def test_rows_whose_images_lie_here_are_not_read_ahead(folder: Path | None) -> N
 def test_images_of_later_rows_are_fetched_while_the_first_is_in_use(
     pictures: Uri, proxy: loopback.Proxy, inside: str
 ) -> None:
-    root = lazy.folder(pictures if inside else pictures / "pictures")
+    root = ImageRoot(lazy.folder(pictures if inside else pictures / "pictures"))
     rows = [row(f"{inside}{number}.png") for number in range(30)]
-    stream = images_ahead(rows, root)
+    stream = root.ahead(rows, stated)
     proxy.seen.clear()
     first = next(stream)
     assert first is rows[0]
-    assert eventually(lambda: len({path for method, path in proxy.seen if method == "GET"}) == 30)
-    assert eventually(lambda: all(sent.coming.done() for sent in early._sent.values()))
+    copies = root._early._sent.values()  # pyright: ignore[reportOptionalMemberAccess]
+    assert eventually(lambda: all(coming.done() for coming in copies))
+    assert len({path for method, path in proxy.seen if method == "GET"}) == 30
     proxy.seen.clear()
     for number, one in enumerate([first, *stream]):
         assert one is rows[number]
-        path = resolve_image(root, one.values["image"], Findings(), one.where)
+        path = root.find(one.values["image"], Findings(), one.where)
         assert path is not None
         assert path.read_bytes() == str(number).encode()
     assert proxy.seen == []  # nothing was asked for twice
-    assert not early._sent
     assert eventually(lambda: not fetchers())
 
 
-def test_no_more_rows_are_read_than_it_says(pictures: Uri, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "AHEAD", 4)
-    root, taken = lazy.folder(pictures / "pictures"), []
+def test_no_more_rows_are_held_than_may_be(bucket: Uri) -> None:
+    taken: list[int] = []
 
-    def rows() -> Iterator[RawRow]:
-        for number in range(30):
+    def rows(values: Callable[[int], dict[str, object]]) -> Iterator[RawRow]:
+        taken.clear()
+        for number in range(3 * HELD_ROWS):
             taken.append(number)
-            yield row(f"{number}.png")
+            yield RawRow(f"row {number}", values(number))
 
-    stream = images_ahead(rows(), root)
-    for used in range(1, 10):
-        next(stream)
-        assert len(taken) == used + 4
-    stream.close()  # pyright: ignore[reportAttributeAccessIssue]
+    def held(values: Callable[[int], dict[str, object]]) -> set[int]:
+        stream = ImageRoot(lazy.folder(bucket), rows_held=8).ahead(rows(values), stated)
+        found = set()
+        for used in range(1, 40):
+            next(stream)
+            found.add(len(taken) - used)
+        stream.close()
+        return found
+
+    assert held(lambda number: {"image": f"{number}.png"}) == {8}
+    assert held(lambda number: {"image": b"embedded"}) == {0}  # there is nothing to send for
+    assert held(lambda number: {"name": "no image"}) == {0}
+    quarter = b"x" * (HELD_BYTES // 4)
+    assert held(lambda number: {"images": ["a.png", quarter]}) == {3}
+    assert held(lambda number: {"images": ["a.png", quarter * 9]}) == {0}
     assert eventually(lambda: not fetchers())
 
 
@@ -122,20 +139,15 @@ def test_odd_names_are_told_as_without_it(
     bucket: Uri, tiny_dataset_folder: Path, upload: Upload, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     upload(tiny_dataset_folder / "kb_image", bucket / "images")
-    rows = [*map(row, ODD), row("Q1.jpg", "Q2.jpg"), row(b"\x89PNG"), row(7), row(None), row("Q1.jpg")]
-
-    def told(stream: Callable[[Path], Iterator[RawRow]]) -> tuple[list[bytes | None], dict[str, int]]:
-        root, findings, found = lazy.folder(bucket / "images"), Findings(), []
-        for one in stream(root):
-            for name in stated(one):
-                path = resolve_image(root, name, findings, one.where)
-                found.append(None if path is None else path.read_bytes())
-        return found, dict(findings.counts)
-
-    plain = told(lambda root: iter(rows))
+    long = "x" * 251 + ".jpg"  # as long as a name can be on a disk
+    for name in (*SPECIAL, long):
+        Store(bucket / "images").write(name, name.encode())
+    names = (*ODD, *SPECIAL, long)
+    rows = [*map(row, names), row("Q1.jpg", "Q2.jpg"), row(b"\x89PNG"), row(7), row(None), row("Q1.jpg")]
+    plain = read(ImageRoot(lazy.folder(bucket / "images"), rows_held=0), rows)
     monkeypatch.setenv("OTMEL_CACHE", str(tmp_path / "another"))
-    assert told(lambda root: images_ahead(rows, root)) == plain
-    assert sum(one is not None for one in plain[0]) == 4
+    assert read(ImageRoot(lazy.folder(bucket / "images")), rows) == plain
+    assert sum(one is not None for one in plain[0]) == 5 + len(SPECIAL)
 
 
 def test_rows_before_one_that_cannot_be_read_are_given_first(pictures: Uri) -> None:
@@ -143,55 +155,121 @@ def test_rows_before_one_that_cannot_be_read_are_given_first(pictures: Uri) -> N
         yield from (row(f"{number}.png") for number in range(7))
         raise DataError("the file breaks off")
 
-    stream = images_ahead(rows(), lazy.folder(pictures / "pictures"))
+    stream = ImageRoot(lazy.folder(pictures / "pictures")).ahead(rows(), stated)
     assert len(list(islice(stream, 7))) == 7
     with pytest.raises(DataError, match="breaks off"):
         next(stream)
     assert eventually(lambda: not fetchers())
 
 
-def test_a_store_that_fails_is_met_at_its_row_and_tried_no_oftener(
-    pictures: Uri, proxy: loopback.Proxy, monkeypatch: pytest.MonkeyPatch
+def test_a_store_that_fails_is_met_at_its_row_and_nothing_is_asked_of_it_any_more(
+    pictures: Uri, proxy: loopback.Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(faults, "time", SimpleNamespace(sleep=lambda seconds: None))
     proxy.choose = lambda method, path: "500" if path.endswith("/5.png") else None
-    root = lazy.folder(pictures / "pictures")
-    rows = [row(f"{number}.png") for number in range(9)]
+    folder = lazy.folder(pictures / "pictures")
+    rows = [row(f"{number}.png", f"{number}.png") for number in range(30)]  # each named twice
     proxy.seen.clear()
-    paths = (resolve_image(root, one.values["image"], Findings(), one.where) for one in images_ahead(rows, root))
-    found = list(islice(paths, 5))
-    with pytest.raises(StorageError, match=r"5\.png: it cannot be looked at, tried 9 times"):
-        next(paths)
+    root = ImageRoot(folder)
+    with closing(root.ahead(rows, stated)) as stream:
+        paths = (root.find(one.values["image"][0], Findings(), one.where) for one in stream)
+        found = list(islice(paths, 5))
+        with pytest.raises(StorageError, match=r"5\.png: it cannot be looked at, tried 9 times"):
+            next(paths)
     assert None not in found
     assert sum(path.endswith("/5.png") for _, path in proxy.seen) == 9
+    assert eventually(lambda: not fetchers())
+    (tmp_path / "rows.jsonl").write_text("".join(f'{{"mention": "a", "image": "{n}.png"}}\n' for n in range(30)))
+    with pytest.raises(StorageError, match=r"5\.png") as caught:
+        read_mentions(tmp_path / "rows.jsonl", folder)
+    assert eventually(lambda: not fetchers()), "the error is still held, but nobody works for it"
+    assert caught.value.cure is not None
+    # Who reads again asks again.
+    proxy.choose = loopback.nothing
+    assert read(ImageRoot(folder), rows)[0] == [str(number).encode() for number in range(30) for _ in range(2)]
+
+
+def test_after_an_error_what_waits_is_not_tried() -> None:
+    """Else a command whose store has failed would go on for minutes after it has said so."""
+    tried, ready = [], threading.Event()
+
+    def fetch(path: Path) -> Path | None:
+        tried.append(path)
+        if path.name == "0":
+            raise StorageError("the store is gone")
+        ready.wait(timeout=30)
+        return path
+
+    reader = early.Early(fetch)
+    with reader.sending() as send:
+        for number in range(100):
+            send([Path(str(number))])
+        with pytest.raises(StorageError, match="gone"):
+            reader.get(Path("0"))
+        ready.set()
+        assert eventually(lambda: all(coming.done() for coming in reader._sent.values()))
+    assert len(tried) <= early.AT_ONCE + 1
+    assert reader.get(Path("99")) == Path("99")  # who looks for it all the same asks by himself
+    assert eventually(lambda: not fetchers())
+
+
+def test_what_was_sent_for_long_ago_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(early, "REMEMBERED", 3)
+    tried: list[str] = []
+    reader = early.Early(lambda path: tried.append(path.name))
+    with reader.sending() as send:
+        for name in "abcab":
+            send([Path(name)])
+    assert [reader.get(Path(name)) for name in "bca"] == [None] * 3
+    assert sorted(tried) == ["a", "b", "c"]
+    with reader.sending() as send:
+        send([Path("d")])
+    reader.get(Path("d"))
+    reader.get(Path("a"))
+    assert sorted(tried) == ["a", "a", "b", "c", "d"]
+
+
+def test_the_first_that_is_there_is_fetched_and_no_other() -> None:
+    tried: list[str] = []
+
+    def fetch(path: Path) -> Path | None:
+        tried.append(path.name)
+        return path if path.name in ("b", "c") else None
+
+    reader = early.Early(fetch)
+    with reader.sending() as send:
+        send([Path("a"), Path("b"), Path("c")])
+    assert [reader.get(Path(name)) for name in "aba"] == [None, Path("b"), None]
+    assert tried == ["a", "b"]
+    assert reader.get(Path("c")) == Path("c")
 
 
 @pytest.mark.parametrize("inside", ["", "pictures/"])
 def test_an_image_that_has_changed_is_seen_when_rows_are_read_again(pictures: Uri, inside: str) -> None:
-    root = lazy.folder(pictures if inside else pictures / "pictures")
+    folder = lazy.folder(pictures if inside else pictures / "pictures")
     rows = [row(f"{inside}{number}.png") for number in (1, 2, 1, 99)]
-
-    def read() -> list[bytes | None]:
-        paths = [resolve_image(root, one.values["image"], Findings(), one.where) for one in images_ahead(rows, root)]
-        return [None if path is None else path.read_bytes() for path in paths]
-
-    assert read() == [b"1", b"2", b"1", None]
-    next(images_ahead(rows, root))  # somebody who sends for them and never looks
+    assert read(ImageRoot(folder), rows)[0] == [b"1", b"2", b"1", None]
+    held = ImageRoot(folder).ahead(rows, stated)  # somebody who sends for them, and does not end
+    next(held)
     Store(pictures).write("pictures/1.png", b"another")
     Store(pictures).write("pictures/99.png", b"new")
     Store(pictures).delete(["pictures/2.png"])
-    assert read() == [b"another", None, b"another", b"new"]
+    assert read(ImageRoot(folder), rows)[0] == [b"another", None, b"another", b"new"]
+    held.close()
 
 
-def test_two_streams_may_ask_for_the_same_image(pictures: Uri) -> None:
-    """The first takes what it has sent for along when it ends; the second then asks for itself."""
-    root = lazy.folder(pictures)
-    rows = [row(f"pictures/{number}.png") for number in range(30)]
-    one, two = images_ahead(rows, root), images_ahead(rows, root)
-    next(one), next(two)
-    one.close()  # pyright: ignore[reportAttributeAccessIssue]
-    for place in (rows[0], *two):
-        assert resolve_image(root, place.values["image"], Findings(), place.where) is not None
+def test_images_of_a_documents_mentions_are_sent_for(pictures: Uri, proxy: loopback.Proxy) -> None:
+    mentions = [{"text": "Anna", "image": "2.png"}, [0, 4], {"start": 0, "end": 4, "images": ["3.png"]}]
+    values = {"text": "Anna met Ida.", "image": "1.png", "mentions": mentions}
+    rows = [RawRow("line 1", values), RawRow("line 2", {**values, "mentions": "["})]
+    root = ImageRoot(lazy.folder(pictures / "pictures"))
+    assert [name for one in rows for (name,) in image_names(one)] == ["1.png", "2.png", "3.png", "1.png"]
+    first = next(root.ahead(rows, image_names))
+    proxy.seen.clear()
+    document = document_of(first, root, Findings())
+    assert document.spans is not None
+    assert [Path(str(span.image)).name for span in document.spans] == ["2.png", "1.png", "3.png"]
+    assert len({path for _, path in proxy.seen}) <= 3
 
 
 def test_tables_graphs_and_links_are_those_of_a_folder_here(

@@ -17,6 +17,7 @@ from otmel.cli.search_options import SearchOptions
 from otmel.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from otmel.data.image_root import ImageRoot
     from otmel.data.tables import RawRow
     from otmel.linking import Link, Linker
 
@@ -74,11 +75,11 @@ def link(
         places = {"graph": graph or data, "index": options.index, "input": input, "output": output}
         link_on(settings, asked_of(run, places, image_root, (k, options.settings(), cluster)), json)
         return
-    from otmel.remote import RUN, lazy, local, written
+    from otmel.remote import RUN, local, written
 
     run, source = local(run, RUN), None if (given := input or documents) is None else local(given)
     if source is not None:
-        root = folder_of(source) if image_root is None else lazy.folder(image_root)
+        root = root_of(source, image_root)
         with written(output) as target:
             if documents is None:
                 _link_rows(opened_linker(run, graph or data, options), source, target, root, k)
@@ -118,9 +119,17 @@ def _check_asked(single: bool, input: Where | None, documents: Where | None, det
         raise ConfigurationError("--detect finds mentions in documents", cure="name them: --documents FILE")
 
 
-def folder_of(source: Path) -> Path:
-    """The folder that image names in a file are relative to, if no other is named."""
-    return Path() if source == STANDARD else source.parent
+def root_of(source: Path, named: Where | None) -> ImageRoot:
+    """The folder that image names in a file are relative to: the one that is named, or the file's own.
+
+    Whoever writes to the standard input may wait for answers: of it, no more rows are read than are linked together.
+    """
+    from otmel.data.image_root import ImageRoot
+    from otmel.remote import lazy
+
+    if source == STANDARD:
+        return ImageRoot(Path() if named is None else lazy.folder(named), rows_held=0)
+    return ImageRoot(source.parent if named is None else lazy.folder(named))
 
 
 def opened_linker(run: Where, graph: Where | None, options: SearchOptions | None = None) -> Linker:
@@ -156,7 +165,7 @@ def remembered(run: Where) -> Where | None:
     return place
 
 
-def _link_rows(linker: Linker, source: Path, target: Path, root: Path, k: int) -> None:
+def _link_rows(linker: Linker, source: Path, target: Path, root: ImageRoot, k: int) -> None:
     from otmel.linking.rows import RowLinker, Tally
     from otmel.remote.told import told
     from otmel.storage import json_text

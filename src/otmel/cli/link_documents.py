@@ -16,6 +16,7 @@ from otmel.cli.console import note, progress, resumable
 from otmel.errors import DataError
 
 if TYPE_CHECKING:
+    from otmel.data.image_root import ImageRoot
     from otmel.data.tables import RawRow
     from otmel.linking import Linker
     from otmel.linking.document_rows import DocumentTally
@@ -40,7 +41,7 @@ class Asked:
     run: Path
     documents: Path
     output: Path
-    image_root: Path
+    image_root: ImageRoot
     detect: str | None
     k: int
 
@@ -134,7 +135,7 @@ def _made(asked: Asked, source: Source, linker: Linker) -> dict[str, Any]:
         "graph": linker.graph.snapshot,
         "search": linker.settings.model_dump(mode="json", exclude={"threads"}),
         "detect": asked.detect,
-        "image_root": told(str(asked.image_root.resolve())),
+        "image_root": told(str(asked.image_root.folder.resolve())),
         "k": asked.k,
         "otmel": __version__,
     }

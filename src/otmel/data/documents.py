@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from otmel.data.fields import Fields, RowError
 from otmel.data.findings import Findings
+from otmel.data.image_root import ImageRoot, stated_in
 from otmel.data.mention_checks import as_answer
 from otmel.data.records import ImageSource
 from otmel.data.tables import RawRow
@@ -61,7 +62,7 @@ class Document:
     notes: tuple[str, ...] = ()
 
 
-def document_of(row: RawRow, folder: Path, findings: Findings) -> Document:
+def document_of(row: RawRow, folder: Path | ImageRoot, findings: Findings) -> Document:
     """The document of a row with the columns ``text`` and, where there are any, ``id, image, mentions``.
 
     ``mentions`` is a list (in CSV: as JSON) of ``[start, end]`` or of ``{"start", "end", "text"?, "image"?, "id"?,
@@ -77,13 +78,13 @@ def document_of(row: RawRow, folder: Path, findings: Findings) -> Document:
     """
     if row.fault:
         raise RowError(row.fault)
-    own = Findings()
+    own, root = Findings(), ImageRoot.of(folder)
     fields = Fields(row.values, row.where, own)
     if row.values.get("text") is None:
         raise RowError("text missing")
-    text, image = fields.text("text"), _image(fields, folder)
+    text, image = fields.text("text"), _image(fields, root)
     document = Document(text, None, image, fields.identifier("id") or None, tuple(own.counts))
-    spans = _spans(row, text, folder, own)
+    spans = _spans(row, text, root, own)
     findings.merge(own)
     if spans is None:
         return document
@@ -94,10 +95,10 @@ def document_of(row: RawRow, folder: Path, findings: Findings) -> Document:
     return replace(document, spans=tuple(given), image=None, notes=())
 
 
-def _image(fields: Fields, folder: Path) -> ImageSource | None:
+def _image(fields: Fields, root: ImageRoot) -> ImageSource | None:
     if not _names_image(fields.values):
         return None  # none was meant: that is nothing odd
-    images = fields.images(folder)
+    images = fields.images(root)
     return images[0] if images else None
 
 
@@ -105,29 +106,47 @@ def _names_image(values: Mapping[str, Any]) -> bool:
     return bool(values.get("image") or values.get("images"))
 
 
-def _spans(row: RawRow, text: str, folder: Path, findings: Findings) -> list[tuple[Span, bool]] | None:
+def _spans(row: RawRow, text: str, root: ImageRoot, findings: Findings) -> list[tuple[Span, bool]] | None:
     """The spans, and whether each names an image of its own; ``None`` where the row says nothing of mentions."""
+    given = _given(row)
+    if given is None:
+        return None
+    found = []
+    for number, one in enumerate(given, 1):
+        try:
+            found.append(_span(one, f"{row.where}, mention {number}", (text, root, findings)))
+        except RowError as fault:
+            raise RowError(fault.reason, f"mention {number}{fault.detail and ', '}{fault.detail}") from None
+    return found
+
+
+def _given(row: RawRow) -> Sequence[Any] | None:
+    """What a row says of mentions, if anything."""
     given = row.values.get("mentions")
     if isinstance(given, str):
         try:
             given = json.loads(given) if given.strip() else None
         except ValueError:
             raise RowError("mentions are no JSON list") from None
-    if given is None:
-        return None
-    if not isinstance(given, (list, tuple)):
+    if given is not None and not isinstance(given, (list, tuple)):
         raise RowError("mentions are no list")
-    found = []
-    for number, one in enumerate(given, 1):
-        try:
-            found.append(_span(one, f"{row.where}, mention {number}", (text, folder, findings)))
-        except RowError as fault:
-            raise RowError(fault.reason, f"mention {number}{fault.detail and ', '}{fault.detail}") from None
-    return found
+    return given
 
 
-def _span(given: Any, where: str, known: tuple[str, Path, Findings]) -> tuple[Span, bool]:
-    text, folder, findings = known
+def image_names(row: RawRow) -> Iterator[tuple[str]]:
+    """The names of the images of a row and of its mentions; what is wrong with them ``document_of`` tells."""
+    yield from stated_in(row.values)
+    try:
+        given = _given(row) or ()
+    except RowError:
+        return
+    for one in given:
+        if isinstance(one, Mapping):
+            yield from stated_in(one)
+
+
+def _span(given: Any, where: str, known: tuple[str, ImageRoot, Findings]) -> tuple[Span, bool]:
+    text, root, findings = known
     if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
         if len(given) != 2:
             raise RowError("mention is no [start, end]")
@@ -137,7 +156,7 @@ def _span(given: Any, where: str, known: tuple[str, Path, Findings]) -> tuple[Sp
     own = Findings()
     fields = Fields(given, where, own)
     start, end, by_text = _place(text, fields)
-    image = _image(fields, folder)
+    image = _image(fields, root)
     findings.merge(own)
     notes = (*((BY_TEXT,) if by_text else ()), *own.counts)
     name, answer = fields.identifier("id") or None, as_answer(fields.identifier("answer"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from otmel.data.findings import Findings
-from otmel.data.images import resolve_image
+from otmel.data.image_root import ImageRoot
 from otmel.data.records import ImageSource
 
 
@@ -64,8 +63,8 @@ class Fields:
             return ". ".join(part for part in map(_value_text, value) if part)
         return self.text(key)
 
-    def images(self, folder: Path) -> tuple[ImageSource, ...]:
-        """The images named in ``image`` (or ``images``), relative to ``folder``; encoded bytes stay as they are."""
+    def images(self, root: ImageRoot) -> tuple[ImageSource, ...]:
+        """The images named in ``image`` (or ``images``), relative to ``root``; encoded bytes stay as they are."""
         value = self.values.get("image") or self.values.get("images")
         if not value:
             self.findings.add("image not stated", self.where)
@@ -75,7 +74,7 @@ class Fields:
             if isinstance(image, bytes):
                 found.append(image)
             elif isinstance(image, str):
-                path = resolve_image(folder, image, self.findings, self.where)
+                path = root.find(image, self.findings, self.where)
                 found.extend([path] if path else [])
             else:
                 raise RowError("image is no file name")

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
 from otmel.data.findings import Findings
+from otmel.data.image_root import HasValues, ImageRoot
 from otmel.data.images import leaves_folder, resolve_image
-from otmel.data.images_ahead import images_ahead
 from otmel.remote import lazy
 
-T = TypeVar("T")
+R = TypeVar("R", bound=HasValues)
 FOLDER_NAMES: Final[Mapping[str, tuple[str, ...]]] = {
     "entity": ("kb_image", "kb_images", "kb_img", "kb_imgs", "entity_image", "entity_images"),
     "mention": ("mention_image", "mention_images", "mention_img", "mention_imgs"),
@@ -33,7 +33,7 @@ class ImageFolder:
     """
 
     def __init__(self, root: Path, side: str, findings: Findings) -> None:
-        self.root, self._late, self._findings = root, lazy.is_late(root), findings
+        self.root, self._images, self._findings = root, ImageRoot(root), findings
         self._files: dict[str, str] = {}
         self._outside: set[str] = set()
         self.folders = self._named(FOLDER_NAMES[side])
@@ -53,43 +53,56 @@ class ImageFolder:
         is counted too.
         """
         stated = names[-1]
-        for name in names:
-            if name in self._files:
-                if name == stated != names[0]:
-                    self._findings.add("image found by its whole name", f"{where}: {name!r}, not {names[0]!r}")
-                return self._arrived(Path(self._files[name]), where)
+        if (name := self._first(names)) is not None:
+            if name == stated != names[0]:
+                self._findings.add("image found by its whole name", f"{where}: {name!r}, not {names[0]!r}")
+            return self._arrived(Path(self._files[name]), where)
         if leaves_folder(stated) or not self._outside.isdisjoint(names):
             self._findings.add("image outside its folder", f"{where}: {stated!r}")
         elif self.folders and "/" in stated:
-            return resolve_image(self.folders[0], stated, self._findings, where)
+            return resolve_image(self.folders[0], stated, self._findings, where, self._images.look)
         else:
             self._findings.add("image missing", f"{where}: {stated!r}")
         return None
 
-    def ahead(self, rows: Iterable[T], names: Callable[[T], Iterable[str]]) -> Iterator[T]:
-        """The rows; from a store, the images that they name are sent for before they are used (``images_ahead``)."""
-        return images_ahead(rows, self.root, lambda row: self.known(names(row)))
+    def ahead(self, rows: Iterable[R], names: Callable[[R], Iterable[Sequence[str]]]) -> Generator[R]:
+        """The rows; from a store, the images that they name have been sent for (``ImageRoot.ahead``).
 
-    def known(self, names: Iterable[str]) -> Iterator[str]:
-        """Those of the names that are files here, relative to the root."""
-        return (str(Path(self._files[name]).relative_to(self.root)) for name in names if name in self._files)
+        Args:
+            rows: the rows.
+            names: those of a row's images, for each as ``find`` takes them; raises nothing.
+        """
+        return self._images.ahead(rows, lambda row: filter(None, map(self._there, names(row))))
+
+    def _first(self, names: Sequence[str]) -> str | None:
+        return next((name for name in names if name in self._files), None)
+
+    def _there(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Where ``find`` looks for an image, relative to the root."""
+        if (name := self._first(names)) is not None:
+            return (str(Path(self._files[name]).relative_to(self.root)),)
+        inside = self.folders and "/" in names[-1] and not leaves_folder(names[-1])
+        return (str((self.folders[0] / names[-1]).relative_to(self.root)),) if inside else ()
 
     def _arrived(self, path: Path, where: str) -> Path | None:
         """A file that was there when the folder was scanned; from a store, its copy."""
-        found = lazy.fetched_late(path) if self._late else path
+        found = self._images.look(path) if self._images.in_store else path
         if found is None:
             self._findings.add("image missing", f"{where}: {path.name!r}")
         return found
 
     def _named(self, names: Sequence[str]) -> list[Path]:
         """The folders in the root that bear one of the names, in the order of these; or a root in a store that does."""
-        if self._late and self.root.name.casefold() in names:
+        if not self._images.in_store:
+            entries = sorted(self.root.iterdir())
+            return [one for name in names for one in entries if one.name.casefold() == name and one.is_dir()]
+        if self.root.name.casefold() in names:
             return [self.root]
-        there = lazy.inside(self.root)[0] if self._late else [one.name for one in self.root.iterdir() if one.is_dir()]
-        return [self.root / one for name in names for one in sorted(there) if one.casefold() == name]
+        there = lazy.inside(self.root)[0]
+        return [self.root / one for name in names for one in there if one.casefold() == name]
 
     def _scan(self, folder: Path) -> None:
-        if self._late:
+        if self._images.in_store:
             self._files.update((name, str(folder / name)) for name in lazy.inside(folder)[1])
             return
         root = os.path.realpath(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -76,11 +76,23 @@ def check_header(data: bytes, max_pixels: int = MAX_PIXELS) -> None:
         _check_pixels(_identified(file, "<bytes>", max_pixels).size, "<bytes>", max_pixels)
 
 
-def resolve_image(folder: Path, name: str, findings: Findings, where: str) -> Path | None:
+def found_there(path: Path) -> Path | None:
+    """The file at a path; a copy of it where its folder stands for one in a store (``--image-root s3://…``)."""
+    from otmel.remote import lazy
+
+    if lazy.is_late(path.parent):
+        return lazy.fetched_late(path)
+    return path if path.is_file() else None
+
+
+def resolve_image(
+    folder: Path, name: str, findings: Findings, where: str, look: Callable[[Path], Path | None] = found_there
+) -> Path | None:
     """The file ``name`` inside ``folder``, or ``None`` and a count of why not.
 
     Absolute names, ``..`` and links that lead out of the folder count as "image outside its folder", an empty name
-    as "image not stated", an address on the net as "image is an address, not fetched".
+    as "image not stated", an address on the net as "image is an address, not fetched". ``look`` gives the file at a
+    path, if there is one.
     """
     kind = name_fault(name)
     if kind is None:
@@ -90,7 +102,7 @@ def resolve_image(folder: Path, name: str, findings: Findings, where: str) -> Pa
             path = Path(os.path.realpath(root / name))
             if not path.is_relative_to(root):
                 kind = "image outside its folder"
-            elif found := _found(folder, name):
+            elif found := look((folder / name).absolute()):
                 return found
         except (OSError, ValueError):  # a NUL, a lone surrogate or a name too long for the file system
             pass
@@ -105,16 +117,6 @@ def name_fault(name: str) -> str | None:
     if "://" in name:
         return "image is an address, not fetched"
     return "image outside its folder" if leaves_folder(name) else None
-
-
-def _found(folder: Path, name: str) -> Path | None:
-    """The file; a copy of it where its folder stands for one in a store (``--image-root s3://…``)."""
-    from otmel.remote import lazy
-
-    path = (folder / name).absolute()
-    if lazy.is_late(folder):
-        return lazy.fetched_late(path)
-    return path if path.is_file() else None
 
 
 def leaves_folder(name: str) -> bool:

@@ -6,14 +6,15 @@ Entities have the columns ``id, name, aliases, description, attributes, image``;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
+from contextlib import closing
 from pathlib import Path
 from typing import IO, Final, TypeVar
 
 from otmel.data.fields import Fields, RowError
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
-from otmel.data.images_ahead import images_ahead, stated
+from otmel.data.image_root import ImageRoot, stated
 from otmel.data.mention_checks import as_answer, check_ids, check_text
 from otmel.data.mimic import read_mimic_graph, read_mimic_mentions
 from otmel.data.mimic_layout import ENTITY_FILE
@@ -49,16 +50,16 @@ def open_graph(path: str | Path, strict: bool = False) -> KnowledgeGraph:
     if path.is_dir():
         table = find_table(path, "entities")
         return read_mimic_graph(path) if table is None else open_graph(table, strict)
-    findings, folder, first = Findings(), path.parent, {}
+    findings, root, first = Findings(), ImageRoot(path.parent), {}
 
     def build(fields: Fields) -> Entity:
-        entity = as_entity(fields, folder)
+        entity = as_entity(fields, root)
         if entity.id in first:
             raise RowError("duplicate id", f"{entity.id!r} as in {first[entity.id]}")
         first[entity.id] = fields.where
         return entity
 
-    entities = _collect(images_ahead(_shown(path), folder, stated), build, findings, ENTITY_COLUMNS, strict)
+    entities = _collect(root.ahead(_shown(path), stated), build, findings, ENTITY_COLUMNS, strict)
     if not entities:
         raise _nothing_left(str(path), "entity", ENTITY_COLUMNS, findings)
     return KnowledgeGraph(entities, findings)
@@ -86,19 +87,19 @@ def read_mentions(
         path = Path(source)
         if path.suffix.lower() == ".json":
             return list(read_mimic_mentions(path, findings)), findings
-        rows, name, folder = _shown(path), str(path), Path(root or path.parent)
+        rows, name, images = _shown(path), str(path), ImageRoot(Path(root or path.parent))
     else:
-        name, folder = str(getattr(source, "name", "stream")), Path(root or ".")
+        name, images = str(getattr(source, "name", "stream")), ImageRoot(Path(root or "."))
         rows = read_lines(source, name)
     places: list[str] = []
 
     def build(fields: Fields) -> Mention:
-        mention = _as_mention(fields, folder)
+        mention = _as_mention(fields, images)
         check_text(mention, findings, fields.where)
         places.append(fields.where)
         return mention
 
-    mentions = _collect(images_ahead(rows, folder, stated), build, findings, (*MENTION_COLUMNS, *_SAME), strict)
+    mentions = _collect(images.ahead(rows, stated), build, findings, (*MENTION_COLUMNS, *_SAME), strict)
     if not mentions and findings:
         raise _nothing_left(name, "mention", MENTION_COLUMNS, findings)
     check_ids(mentions, places, findings)
@@ -119,22 +120,23 @@ def _shown(path: Path) -> Iterable[RawRow]:
 
 
 def _collect(
-    rows: Iterable[RawRow], build: Callable[[Fields], T], findings: Findings, columns: tuple[str, ...], strict: bool
+    rows: Generator[RawRow], build: Callable[[Fields], T], findings: Findings, columns: tuple[str, ...], strict: bool
 ) -> list[T]:
     kept: list[T] = []
     unused: set[str] = set()
-    for row in rows:
-        try:
-            if row.fault:
-                raise RowError(row.fault)
-            kept.append(build(Fields(row.values, row.where, findings)))
-        except RowError as fault:
-            where = f"{row.where}: {fault.detail}" if fault.detail else row.where
-            if strict:
-                raise DataError(fault.reason, where=where, cure="correct the row, or read without strict") from None
-            findings.add(f"row skipped: {fault.reason}", where)
-        if len(unused) < COLUMNS_NAMED:
-            count_unused(row, columns, unused, findings)
+    with closing(rows):
+        for row in rows:
+            try:
+                if row.fault:
+                    raise RowError(row.fault)
+                kept.append(build(Fields(row.values, row.where, findings)))
+            except RowError as fault:
+                where = f"{row.where}: {fault.detail}" if fault.detail else row.where
+                if strict:
+                    raise DataError(fault.reason, where=where, cure="correct the row, or read without strict") from None
+                findings.add(f"row skipped: {fault.reason}", where)
+            if len(unused) < COLUMNS_NAMED:
+                count_unused(row, columns, unused, findings)
     return kept
 
 
@@ -148,20 +150,20 @@ def count_unused(
         findings.add(kind, f"{row.where}: {key!r} {hint}".strip())
 
 
-def as_entity(fields: Fields, folder: Path) -> Entity:
-    """An entity from its row, its images in ``folder``. Raises ``RowError`` when the row cannot be used."""
+def as_entity(fields: Fields, root: ImageRoot) -> Entity:
+    """An entity from its row, its images in ``root``. Raises ``RowError`` when the row cannot be used."""
     return Entity(
         id=fields.identifier("id", required=True),
         name=fields.text("name", required=True),
         aliases=fields.texts("aliases"),
         description=fields.text("description"),
         attributes=fields.attributes("attributes"),
-        images=fields.images(folder),
+        images=fields.images(root),
     )
 
 
-def _as_mention(fields: Fields, folder: Path) -> Mention:
-    images = fields.images(folder)
+def _as_mention(fields: Fields, root: ImageRoot) -> Mention:
+    images = fields.images(root)
     return Mention(
         name=fields.text("mention" if "mention" in fields.values else "name", required=True),
         context=fields.text("sentence" if "sentence" in fields.values else "context"),

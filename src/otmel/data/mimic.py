@@ -66,7 +66,7 @@ def read_mimic_graph(folder: Path) -> KnowledgeGraph:
     rows = read_rows(path, findings)
     check_dense_ids(rows, _row_numbers(folder / ROW_FILE, findings), findings)
     images = ImageFolder(folder, "entity", findings)
-    ready = images.ahead(tracked(rows, len(rows), "reading entities"), lambda row: image_names(row.values))
+    ready = images.ahead(tracked(rows, len(rows), "reading entities"), image_names)
     try:
         return KnowledgeGraph((as_entity(row, images) for row in ready), findings)
     except DataError as fault:
@@ -132,10 +132,10 @@ def _mention_image(row: Row, images: ImageFolder) -> Path | None:
     return images.find(_spellings(stated), row.where)
 
 
-def _image_names(row: Row) -> list[str]:
+def _image_names(row: Row) -> list[list[str]]:
     """What the file of a row's image may be called; nothing where it is no text, which reading the row tells."""
     stated = row.values.get("imgPath")
-    return _spellings(stated) if isinstance(stated, str) else []
+    return [_spellings(stated)] if isinstance(stated, str) and stated else []
 
 
 def _spellings(stated: str) -> list[str]:

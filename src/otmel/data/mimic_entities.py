@@ -7,6 +7,7 @@ from typing import Any
 
 from otmel.data.findings import Findings
 from otmel.data.image_folder import ImageFolder
+from otmel.data.image_root import HasValues
 from otmel.data.jsonio import Row
 from otmel.data.records import Entity
 from otmel.errors import DataError
@@ -30,11 +31,11 @@ def as_entity(row: Row, images: ImageFolder) -> Entity:
     )
 
 
-def image_names(values: Mapping[str, Any]) -> list[str]:
-    """The names of images that a row states; none where it is of the wrong type, which ``as_entity`` tells."""
-    stated = values.get("image_list")
+def image_names(row: HasValues) -> list[list[str]]:
+    """The names of images that a row states; none where they are of the wrong type, which ``as_entity`` tells."""
+    stated = row.values.get("image_list")
     listed = [stated] if isinstance(stated, str) else stated if isinstance(stated, list) else []
-    return [name for name in listed if isinstance(name, str)]
+    return [[name] for name in listed if isinstance(name, str)]
 
 
 def _entity_images(row: Row, images: ImageFolder) -> tuple[Any, ...]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from otmel.data.documents import Document, document_of
+from otmel.data.documents import Document, document_of, image_names
 from otmel.data.fields import RowError
 from otmel.data.findings import Findings
-from otmel.data.images_ahead import images_ahead, stated
+from otmel.data.image_root import ImageRoot
 from otmel.data.tables import RawRow
 from otmel.errors import DataError
 from otmel.linking.documents import DocumentLinker
@@ -49,14 +51,18 @@ class DocumentRows:
     """
 
     linker: DocumentLinker
-    image_root: Path
+    image_root: Path | ImageRoot
     tally: DocumentTally = field(default_factory=DocumentTally)
 
     def answers(self, rows: Iterable[RawRow]) -> Iterator[list[dict[str, Any]]]:
         """``AT_ONCE`` answers at a time: ``{"line", "id", "links"}``, or ``{"line", "id"?, "error"}``."""
-        waiting = images_ahead(rows, self.image_root, stated)
-        while batch := list(islice(waiting, AT_ONCE)):
-            yield self._batch(batch)
+        with closing(self._root.ahead(rows, image_names)) as waiting:
+            while batch := list(islice(waiting, AT_ONCE)):
+                yield self._batch(batch)
+
+    @cached_property
+    def _root(self) -> ImageRoot:
+        return ImageRoot.of(self.image_root)
 
     def _batch(self, rows: list[RawRow]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
@@ -77,7 +83,7 @@ class DocumentRows:
 
     def _document(self, row: RawRow) -> Document:
         """A row's document with its spans, given or found."""
-        document = document_of(row, self.image_root, self.linker.linker.findings)
+        document = document_of(row, self._root, self.linker.linker.findings)
         return replace(document, spans=tuple(self.linker.spans(document)))
 
     def _refused(self, row: RawRow, fault: RowError | DataError) -> dict[str, Any]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from otmel.data.fields import Fields, RowError
 from otmel.data.findings import Findings
-from otmel.data.images_ahead import images_ahead, stated
+from otmel.data.image_root import ImageRoot, stated
 from otmel.data.mention_checks import as_answer
 from otmel.data.records import Mention
 from otmel.data.tables import RawRow
@@ -43,14 +45,18 @@ class RowLinker:
 
     linker: Linker
     k: int
-    image_root: Path
+    image_root: Path | ImageRoot
     tally: Tally
 
     def answers(self, rows: Iterable[RawRow]) -> Iterator[list[dict[str, Any]]]:
         """The answers in the order of the rows, in batches; ``{"line", "error"}`` for a row that cannot be linked."""
-        waiting = images_ahead(rows, self.image_root, stated)
-        while batch := list(islice(waiting, BATCH)):
-            yield self._batch(batch)
+        with closing(self._root.ahead(rows, stated)) as waiting:
+            while batch := list(islice(waiting, BATCH)):
+                yield self._batch(batch)
+
+    @cached_property
+    def _root(self) -> ImageRoot:
+        return ImageRoot.of(self.image_root)
 
     def _batch(self, rows: list[RawRow]) -> list[dict[str, Any]]:
         answers: list[dict[str, Any]] = []
@@ -76,7 +82,7 @@ class RowLinker:
             raise RowError(row.fault)
         findings = Findings()
         fields = Fields(row.values, row.where, findings)
-        images = fields.images(self.image_root)
+        images = fields.images(self._root)
         mention = Mention(
             name=fields.text("mention" if "mention" in row.values else "name"),
             context=fields.text("sentence" if "sentence" in row.values else "context"),

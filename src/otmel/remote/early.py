@@ -1,94 +1,75 @@
-"""Files that are fetched before they are looked for: a reader sends for them, many at a time, and goes on meanwhile."""
+"""Files that one reader looks for, and may send for before: they come many at a time, while it goes on."""
 
 from __future__ import annotations
 
-import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from otmel.remote.fetching import AT_ONCE
 
-Coming: TypeAlias = Future[Path | None]
+Copies: TypeAlias = "dict[Path, Path | None]"
+"""File → its copy; ``None`` where there is no such file."""
+Send: TypeAlias = Callable[[Sequence[Path]], None]
 REMEMBERED: Final = 4096
-"""Files that a reader has sent for and that nobody has looked for yet; older ones are forgotten."""
+"""Files that were sent for and need not be asked about again."""
 
 
-@dataclass
-class _Sent:
-    """A file that was sent for.
+class Early:
+    """Files that one reader looks for. Those that it has sent for are looked for once, and are then what they were.
 
-    Attributes:
-        coming: its copy, ``None`` where there is no such file, or the error that was met.
-        uses: how often it will be looked for.
-        reader: who sends for it.
+    Args:
+        fetch: gives the copy of a file, ``None`` where there is none.
     """
 
-    coming: Coming
-    reader: Reader
-    uses: int = 1
+    def __init__(self, fetch: Callable[[Path], Path | None]) -> None:
+        self._fetch, self._failed = fetch, False
+        self._sent: dict[Path, Future[Copies]] = {}
 
+    @contextmanager
+    def sending(self) -> Iterator[Send]:
+        """``send(paths)`` sends for the first of some files that there is, and does not wait for it.
 
-@dataclass
-class Reader:
-    """Sends for files.
+        After the block all of them still come, unless it is broken off. After an error none is sent for any more.
+        """
+        pool = ThreadPoolExecutor(AT_ONCE, "otmel-fetch")
 
-    Attributes:
-        fetch: gives the copy of one.
-        ended: whether it sends for no more.
-    """
-
-    fetch: Callable[[Path], Path | None]
-    ended: bool = False
-    _pool: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(AT_ONCE, "otmel-fetch"))
-    _asked: deque[Path] = field(default_factory=deque)
-
-    def send(self, path: Path) -> None:
-        """Send for a file, and do not wait for it."""
-        with _guard:
-            if (sent := _sent.get(path)) is not None:
-                sent.uses += 1
+        def send(paths: Sequence[Path]) -> None:
+            if self._failed or all(path in self._sent for path in paths):
                 return
-            _sent[path] = _Sent(self._pool.submit(self.fetch, path), self)
-            self._asked.append(path)
-            if len(self._asked) > REMEMBERED:
-                _sent.pop(self._asked.popleft(), None)
+            self._sent.update(dict.fromkeys(paths, pool.submit(self._first, paths)))
+            while len(self._sent) > REMEMBERED:
+                del self._sent[next(iter(self._sent))]
 
-    def end(self, drop: bool) -> None:
-        """Send for no more; what has not begun to come is dropped, or is still awaited."""
-        self.ended = True
-        self._pool.shutdown(wait=False, cancel_futures=drop)
+        try:
+            yield send
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        pool.shutdown(wait=False)
 
+    def get(self, path: Path) -> Path | None:
+        """The copy of a file. Raises what was met when it was fetched."""
+        coming = self._sent.get(path)
+        if coming is not None:
+            with suppress(CancelledError):
+                copies = coming.result()
+                if path in copies:
+                    return copies[path]
+        return self._fetch(path)
 
-_sent: dict[Path, _Sent] = {}
-_guard = threading.Lock()
-
-
-@contextmanager
-def reader(fetch: Callable[[Path], Path | None]) -> Iterator[Reader]:
-    """A reader for the length of the block. What it has sent for then still comes, unless the block is broken off."""
-    with _guard:  # what earlier readers left may be out of date
-        for path in [path for path, sent in _sent.items() if sent.reader.ended]:
-            del _sent[path]
-    one = Reader(fetch)
-    try:
-        yield one
-    except BaseException:
-        one.end(drop=True)
-        raise
-    one.end(drop=False)
-
-
-def taken(path: Path) -> Coming | None:
-    """What is coming in the place of a file; ``None`` where nobody has sent for it, or all who did have taken it."""
-    with _guard:
-        sent = _sent.get(path)
-        if sent is not None:
-            sent.uses -= 1
-            if not sent.uses:
-                del _sent[path]
-    return None if sent is None else sent.coming
+    def _first(self, paths: Sequence[Path]) -> Copies:
+        copies: Copies = {}
+        for path in paths:
+            if self._failed:
+                raise CancelledError
+            try:
+                copies[path] = self._fetch(path)
+            except BaseException:
+                self._failed = True  # what waits in the queue would only meet the same
+                raise
+            if copies[path] is not None:
+                break
+        return copies

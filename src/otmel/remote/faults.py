@@ -70,9 +70,8 @@ class Retry:
             try:
                 return work()
             except (OSError, TimeoutError) as fault:
-                told = explained(fault, where, what, attempt)
                 if attempt == self.attempts or not passing(fault):
-                    raise told from None  # the library's own text may hold an access key
+                    raise explained(fault, where, what, attempt) from None  # the library's text may hold an access key
                 wait = min(self.longest, self.first * 2 ** (attempt - 1))
                 time.sleep(wait * random.uniform(0.5, 1.0))
         raise AssertionError

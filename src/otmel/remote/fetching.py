@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -87,7 +88,10 @@ class Fetch:
     def _fetch(self, name: str, stated: FileSum | None, advance: Callable[[int], Any]) -> None:
         target, entry = self.folder / name, self.listed[name]
         target.parent.mkdir(parents=True, exist_ok=True)
-        part = target.with_name(f".{target.name}.{entry.time}.part")
+        short = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[
+            :16
+        ]  # a name may be as long as can be
+        part = target.with_name(f".{short}.{entry.time}.part")
         faults: list[Any] = []
         for _ in range(TIMES):
             self._copy(name, entry, part, advance)

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Final
 
 from otmel.locks import locked
-from otmel.remote import early
 from otmel.remote.cache import Nest, cache_root, within
 from otmel.remote.faults import Absent
 from otmel.remote.fetching import Fetch
@@ -45,25 +42,6 @@ def is_late(place: Path) -> bool:
 
 def fetched_late(path: Path) -> Path | None:
     """A copy of a file in a folder of ``folder``, as it is in the store now; ``None`` where there is none."""
-    coming = early.taken(path)
-    if coming is not None:
-        with suppress(CancelledError):
-            return coming.result()
-    return _found(path)
-
-
-def inside(place: Path) -> tuple[list[str], list[str]]:
-    """The names of folders and of files that lie right in one of ``folder``'s in the store. Raises ``StorageError``."""
-    uri = _origin(place)
-    return ([], []) if uri is None else Store(uri).inside()
-
-
-def ahead() -> AbstractContextManager[early.Reader]:
-    """Send for files of ``folder`` before they are looked for (``early.reader``)."""
-    return early.reader(_found)
-
-
-def _found(path: Path) -> Path | None:
     uri = _origin(path)
     if uri is None or len(within(path)) < 4 or not _nameable(path):  # a folder itself is no file of it
         return None
@@ -71,6 +49,12 @@ def _found(path: Path) -> Path | None:
         return _copy(uri, Fetch.one)
     except Absent:
         return None
+
+
+def inside(place: Path) -> tuple[list[str], list[str]]:
+    """The names of folders and of files that lie right in one of ``folder``'s in the store. Raises ``StorageError``."""
+    uri = _origin(place)
+    return ([], []) if uri is None else Store(uri).inside()
 
 
 def _nameable(path: Path) -> bool:

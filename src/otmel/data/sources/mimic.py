@@ -29,9 +29,7 @@ KNOWN: Final = frozenset(("id", "qid", "entity_name", "aliases", "desc", "attr",
 def mimic_source(file: ByteFile, options: SourceOptions, findings: Findings) -> RowSource:
     """The entities of a ``kb_entity.json``; their images lie in the folders beside it or within the image root."""
     images = ImageFolder(_root(file, options), "entity", findings)
-    return RowSource(
-        file, read_array, _builder(images, findings), images.root, lambda row: images.known(image_names(row.values))
-    )
+    return RowSource(file, read_array, _builder(images, findings), lambda rows: images.ahead(rows, image_names))
 
 
 def _root(file: ByteFile, options: SourceOptions) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 from otmel.data.byte_files import ByteFile
 from otmel.data.csv_rows import read_csv
 from otmel.data.fields import Fields
 from otmel.data.findings import Findings
+from otmel.data.image_root import ImageRoot, stated
 from otmel.data.importers import COLUMNS_NAMED, ENTITY_COLUMNS, as_entity, count_unused
 from otmel.data.line_rows import read_jsonl
 from otmel.data.parquet_rows import read_parquet
@@ -39,16 +39,16 @@ def parquet_source(file: ByteFile, options: SourceOptions, findings: Findings) -
 
 
 def _source(file: ByteFile, read: Reader, options: SourceOptions, findings: Findings) -> RowSource:
-    folder = options.image_root or file.path.parent
-    return RowSource(file, read, _builder(folder, findings), folder)
+    root = ImageRoot(options.image_root or file.path.parent)
+    return RowSource(file, read, _builder(root, findings), lambda rows: root.ahead(rows, stated))
 
 
-def _builder(folder: Path, findings: Findings) -> Callable[[RawRow], Built]:
+def _builder(root: ImageRoot, findings: Findings) -> Callable[[RawRow], Built]:
     seen: set[str] = set()
 
     def build(row: RawRow) -> Built:
         extra = plain_columns(row.values, KNOWN)
-        entity = as_entity(Fields(row.values, row.where, findings), folder)
+        entity = as_entity(Fields(row.values, row.where, findings), root)
         if len(seen) < COLUMNS_NAMED:
             count_unused(row, ENTITY_COLUMNS, seen, findings, "column kept beside the entity")
         return entity, extra

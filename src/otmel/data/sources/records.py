@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
@@ -12,7 +13,6 @@ from pydantic import Field, field_validator
 
 from otmel.data.byte_files import ByteFile, whole
 from otmel.data.fields import RowError
-from otmel.data.images_ahead import images_ahead, stated
 from otmel.data.raw_rows import RawRow
 from otmel.data.records import Entity
 from otmel.data.tables import Reader
@@ -105,6 +105,10 @@ class EntitySource(Protocol):
         ...
 
 
+def _as_they_come(rows: Iterable[RawRow]) -> Generator[RawRow]:
+    yield from rows
+
+
 @dataclass(frozen=True)
 class RowSource:
     """An ``EntitySource`` made of a reader of raw rows and of what makes an entity of each.
@@ -113,15 +117,13 @@ class RowSource:
         file: the file.
         read: gives its raw rows.
         build: entity and other columns of a row; raises ``RowError`` or ``DataError`` when there is none in it.
-        image_root: the folder of the images that rows name, if there is one.
-        image_names: the names of a row's images there; raises nothing.
+        ahead: the same rows, read so far ahead that the images that they name are on their way (``ImageRoot.ahead``).
     """
 
     file: ByteFile
     read: Reader
     build: Callable[[RawRow], Built]
-    image_root: Path | None = None
-    image_names: Callable[[RawRow], Iterable[str]] = stated
+    ahead: Callable[[Iterable[RawRow]], Generator[RawRow]] = _as_they_come
 
     @property
     def path(self) -> Path:
@@ -141,9 +143,9 @@ class RowSource:
     def rows(self, start: int = 0) -> Iterator[EntityRow]:
         """See ``EntitySource``."""
         raw_rows = whole(self.read(self.file, start), self.path, start)
-        raw_rows = images_ahead(raw_rows, self.image_root, self.image_names)
-        for number, raw in enumerate(raw_rows, start + 1):
-            yield self._row(number, raw)
+        with closing(self.ahead(raw_rows)) as ready:
+            for number, raw in enumerate(ready, start + 1):
+                yield self._row(number, raw)
 
     def _row(self, number: int, raw: RawRow) -> EntityRow:
         reason = raw.fault

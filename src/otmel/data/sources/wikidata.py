@@ -13,7 +13,7 @@ from typing import Any, Final
 from otmel.data.byte_files import ByteFile
 from otmel.data.fields import RowError
 from otmel.data.findings import Findings
-from otmel.data.images import resolve_image
+from otmel.data.image_root import ImageRoot
 from otmel.data.raw_rows import RawRow, texts_fault
 from otmel.data.records import Entity
 from otmel.data.sources.claims import attribute_text, best_values, objects
@@ -30,10 +30,14 @@ _OTHERS: Final = {"P": "a property, no item", "L": "a lexeme, no item", "M": "a 
 
 def wikidata_source(file: ByteFile, options: SourceOptions, findings: Findings) -> RowSource:
     """The items of a dump. Images are never fetched: a name of Commons is looked for in the image root, if any."""
-    return RowSource(file, read_dump, _builder(options, findings), options.image_root, _image_names)
+    root = None if options.image_root is None else ImageRoot(options.image_root)
+    build = _builder(options, root, findings)
+    if root is None:
+        return RowSource(file, read_dump, build)
+    return RowSource(file, read_dump, build, lambda rows: root.ahead(rows, _image_names))
 
 
-def _builder(options: SourceOptions, findings: Findings) -> Callable[[RawRow], Built]:
+def _builder(options: SourceOptions, root: ImageRoot | None, findings: Findings) -> Callable[[RawRow], Built]:
     base = options.language.partition("-")[0]
     own = tuple(dict.fromkeys((options.language, base)))
     every = tuple(dict.fromkeys((*own, EVERY_LANGUAGE, "en")))
@@ -51,7 +55,7 @@ def _builder(options: SourceOptions, findings: Findings) -> Callable[[RawRow], B
             raise RowError(fault)
         if code != options.language:
             findings.add(f"label in {code!r} for want of one in {options.language!r}", row.where)
-        found, extra = _image(images, options.image_root, findings, row.where)
+        found, extra = _image(images, root, findings, row.where)
         return Entity(identifier, name, aliases, description, attributes, found), extra
 
     return build
@@ -97,7 +101,7 @@ def _value(text: object) -> str:
 
 
 def _image(
-    names: list[str], root: Path | None, findings: Findings, where: str
+    names: list[str], root: ImageRoot | None, findings: Findings, where: str
 ) -> tuple[tuple[Path, ...], dict[str, str]]:
     """The file of the first image under ``root``; else its name, to be kept beside the entity."""
     if not names:
@@ -107,23 +111,23 @@ def _image(
     if root is None:
         return (), {"image_name": name}
     for spelling in _spellings(name):
-        if path := resolve_image(root, spelling, Findings(), where):
+        if path := root.find(spelling, Findings(), where):
             return (path,), {}
-    resolve_image(root, name, findings, where)  # says why there is none
+    root.find(name, findings, where)  # says why there is none
     return (), {"image_name": name}
 
 
-def _image_names(row: RawRow) -> tuple[str, ...]:
-    """What the file of a row's first image may be called in the image root, each as often as it is looked for."""
+def _image_names(row: RawRow) -> list[tuple[str, ...]]:
+    """What the file of a row's first image may be called in the image root."""
     try:
         names = best_values(row.values, IMAGE, {}, Findings())
     except RowError:  # which whoever makes an entity of the row will meet again
-        return ()
-    return (*_spellings(name := commons_name(names[0])), name) if names else ()
+        return []
+    return [_spellings(commons_name(names[0]))] if names else []
 
 
-def _spellings(name: str) -> tuple[str, str]:
-    return name, name.replace(" ", "_")
+def _spellings(name: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((name, name.replace(" ", "_"))))
 
 
 def commons_name(name: str) -> str:
