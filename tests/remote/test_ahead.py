@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,7 +26,10 @@ from otmel.data.image_root import HELD_BYTES, HELD_ROWS, ImageRoot, stated
 from otmel.data.importers import open_graph, read_mentions
 from otmel.data.raw_rows import RawRow
 from otmel.data.sources import SourceOptions, open_source
+from otmel.data.tables import read_table
 from otmel.errors import DataError, StorageError
+from otmel.linking.document_rows import DocumentRows
+from otmel.linking.documents import DocumentLinker
 from otmel.linking.linker import Linker
 from otmel.linking.rows import RowLinker, Tally
 from otmel.remote import early, faults, lazy, local
@@ -132,6 +136,7 @@ def test_no_more_rows_are_held_than_may_be(bucket: Uri) -> None:
     quarter = b"x" * (HELD_BYTES // 4)
     assert held(lambda number: {"images": ["a.png", quarter]}) == {3}
     assert held(lambda number: {"images": ["a.png", quarter * 9]}) == {0}
+    assert held(lambda number: {"image": "a.png", "claims": {"P1": [{"value": quarter}], "P2": (7, None)}}) == {3}
     assert eventually(lambda: not fetchers())
 
 
@@ -256,20 +261,106 @@ def test_an_image_that_has_changed_is_seen_when_rows_are_read_again(pictures: Ur
     Store(pictures).delete(["pictures/2.png"])
     assert read(ImageRoot(folder), rows)[0] == [b"another", None, b"another", b"new"]
     held.close()
+    again = ImageRoot(folder)
+    assert read(again, rows)[0] == [b"another", None, b"another", b"new"]
+    Store(pictures).write("pictures/1.png", b"a third one")
+    assert read(again, rows)[0] == [b"a third one", None, b"a third one", b"new"]
 
 
-def test_images_of_a_documents_mentions_are_sent_for(pictures: Uri, proxy: loopback.Proxy) -> None:
+def test_a_copy_in_use_stays_until_a_newer_one_is_whole(pictures: Uri, proxy: loopback.Proxy) -> None:
+    root = ImageRoot(lazy.folder(pictures / "pictures"))
+    path = root.find("1.png", Findings(), "row 1")
+    assert path is not None
+    Store(pictures).write("pictures/1.png", b"another")
+    proxy.choose = lambda method, path: "500" if method == "GET" else None
+    thread = threading.Thread(target=root.find, args=("1.png", Findings(), "row 1"))
+    thread.start()
+    assert eventually(lambda: proxy.injected["500"] > 0)
+    assert path.read_bytes() == b"1"
+    proxy.choose = loopback.nothing
+    thread.join(timeout=60)
+    assert path.read_bytes() == b"another"
+
+
+def test_images_of_a_documents_mentions_are_named(pictures: Uri) -> None:
     mentions = [{"text": "Anna", "image": "2.png"}, [0, 4], {"start": 0, "end": 4, "images": ["3.png"]}]
     values = {"text": "Anna met Ida.", "image": "1.png", "mentions": mentions}
     rows = [RawRow("line 1", values), RawRow("line 2", {**values, "mentions": "["})]
     root = ImageRoot(lazy.folder(pictures / "pictures"))
     assert [name for one in rows for (name,) in image_names(one)] == ["1.png", "2.png", "3.png", "1.png"]
-    first = next(root.ahead(rows, image_names))
-    proxy.seen.clear()
-    document = document_of(first, root, Findings())
+    document = document_of(rows[0], root, Findings())
     assert document.spans is not None
     assert [Path(str(span.image)).name for span in document.spans] == ["2.png", "1.png", "3.png"]
-    assert len({path for _, path in proxy.seen}) <= 3
+
+
+@dataclass
+class InCompany:
+    """Answers a request for an image when another one has been asked for; ``alone`` counts those that wait in vain."""
+
+    asked: set[str] = field(default_factory=set)
+    alone: int = 0
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, method: str, path: str) -> str | None:
+        if path.endswith((".jpg", ".png")):
+            with self.changed:
+                self.asked.add(path)
+                self.changed.notify_all()
+                self.alone += not self.changed.wait_for(lambda: len(self.asked) > 1, timeout=4)
+        return None
+
+
+READERS: dict[str, Callable[[Uri, Linker], object]] = {
+    "entities of one's own": lambda there, linker: entities(there / "rows.jsonl"),
+    "entities of MIMIC": lambda there, linker: entities(there / "kb_entity.json"),
+    "items of a dump": lambda there, linker: entities(there / "dump.json", lazy.folder(there / "kb_image")),
+    "a graph of one's own": lambda there, linker: KnowledgeGraph.open(there / "rows.jsonl"),
+    "a graph of MIMIC": lambda there, linker: KnowledgeGraph.open(there / "kb_entity.json"),
+    "mentions of one's own": lambda there, linker: read_mentions(local(there / "rows.jsonl")),
+    "mentions of MIMIC": lambda there, linker: read_mentions(local(there / "mentions_train.json")),
+    "mentions to link": lambda there, linker: linked(RowLinker(linker, 1, lazy.folder(there), Tally()), there),
+    "documents to link": lambda there, linker: linked(
+        DocumentRows(DocumentLinker(linker, k=1), lazy.folder(there)), there
+    ),
+}
+
+
+def entities(place: Uri, root: Path | None = None) -> int:
+    source = open_source(local(place), SourceOptions(image_root=root), Findings())
+    return sum(one.entity is not None and len(one.entity.images) for one in source.rows())
+
+
+def linked(linker: RowLinker | DocumentRows, there: Uri) -> list[Any]:
+    return list(linker.answers(read_table(local(there / "rows.jsonl"))))
+
+
+@pytest.mark.parametrize("reader", list(READERS))
+def test_whoever_reads_rows_sends_for_their_images(
+    bucket: Uri, proxy: loopback.Proxy, tiny_run: Path, tiny_dataset_folder: Path, upload: Upload, reader: str
+) -> None:
+    there, linker = bucket / "tiny", Linker.load(tiny_run, open_graph(tiny_dataset_folder))
+    upload(tiny_dataset_folder, there)
+    names = sorted(path.name for path in (tiny_dataset_folder / "kb_image").iterdir())
+    rows = [
+        {"id": f"e{number}", "name": "Anna", "text": "Anna", "mentions": [[0, 4]], "image": f"kb_image/{name}"}
+        for number, name in enumerate(names)
+    ]
+    claim = [{"rank": "normal", "mainsnak": {"snaktype": "value", "datavalue": {"type": "string", "value": None}}}]
+    items = [
+        {"id": f"Q{number}", "labels": {"en": {"value": "one"}}, "claims": {"P18": json.loads(json.dumps(claim))}}
+        for number in range(1, 1 + len(names))
+    ]
+    for item, name in zip(items, names, strict=True):
+        item["claims"]["P18"][0]["mainsnak"]["datavalue"]["value"] = name
+    Store(there).write("rows.jsonl", "".join(json.dumps(one) + "\n" for one in rows).encode())
+    (split,) = tiny_dataset_folder.glob("*_train.json")
+    Store(there).put("mentions_train.json", split)
+    Store(there).write("dump.json", ("[\n" + ",\n".join(map(json.dumps, items)) + "\n]").encode())
+    proxy.choose = company = InCompany()
+    READERS[reader](there, linker)
+    assert len(company.asked) > 1
+    assert company.alone == 0
+    assert eventually(lambda: not fetchers())
 
 
 def test_tables_graphs_and_links_are_those_of_a_folder_here(
@@ -345,12 +436,14 @@ def test_mimics_files_find_their_images_in_a_store(
     images = sum(map(len, here[0]))
     assert [method for method, path in proxy.seen if "?" not in path] == ["HEAD"] * images  # whether they are the same
     assert taken(tiny_dataset_folder / "kb_entity.json", lazy.folder(there)) == here
-    assert taken(tiny_dataset_folder / "kb_entity.json", lazy.folder(bucket / "none"))[1]["image folder missing"] == 1
+    for absent in (bucket / "none", bucket / "none" / "kb_image"):
+        assert taken(tiny_dataset_folder / "kb_entity.json", lazy.folder(absent))[1]["image folder missing"] == 1
 
     graphs = [KnowledgeGraph.open(place) for place in (tiny_dataset_folder, there / "kb_entity.json")]
     assert [[Path(str(image)).name for image in one.images] for one in graphs[1]] == [
         [Path(str(image)).name for image in one.images] for one in graphs[0]
     ]
+    assert graphs[1].findings.counts == graphs[0].findings.counts
     (split,) = [path.name for path in tiny_dataset_folder.glob("*_train.json")]
     mentions = [read_mentions(path) for path in (tiny_dataset_folder / split, local(there / split))]
     assert [one.image and Path(str(one.image)).name for one in mentions[1][0]] == [

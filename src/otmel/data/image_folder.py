@@ -96,9 +96,9 @@ class ImageFolder:
         if not self._images.in_store:
             entries = sorted(self.root.iterdir())
             return [one for name in names for one in entries if one.name.casefold() == name and one.is_dir()]
+        there, files = lazy.inside(self.root)
         if self.root.name.casefold() in names:
-            return [self.root]
-        there = lazy.inside(self.root)[0]
+            return [self.root] if there or files else []
         return [self.root / one for name in names for one in there if one.casefold() == name]
 
     def _scan(self, folder: Path) -> None:

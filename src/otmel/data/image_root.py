@@ -48,10 +48,7 @@ class ImageRoot:
 
     folder: Path
     rows_held: int = HELD_ROWS
-    _early: Early | None = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._early = Early(lazy.fetched_late) if lazy.is_late(self.folder) else None
+    _early: Early | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def of(cls, place: Path | ImageRoot) -> ImageRoot:
@@ -61,7 +58,7 @@ class ImageRoot:
     @property
     def in_store(self) -> bool:
         """Whether the images lie in a store."""
-        return self._early is not None
+        return lazy.is_late(self.folder)
 
     def find(self, name: str, findings: Findings, where: str) -> Path | None:
         """The image of this name, or ``None`` and a count of why not (``resolve_image``)."""
@@ -74,6 +71,8 @@ class ImageRoot:
     def ahead(self, rows: Iterable[R], names: Callable[[R], Names]) -> Generator[R]:
         """The rows in their order; from a store, the images that they name have been sent for.
 
+        What an earlier call has sent for, and what came of it, is forgotten.
+
         Args:
             rows: the rows.
             names: those of a row's images; raises nothing.
@@ -81,9 +80,10 @@ class ImageRoot:
         Raises:
             Exception: what reading the rows raises, after every row before it has been given.
         """
-        if self._early is None or self.rows_held < 1:
+        if not self.in_store or self.rows_held < 1:
             yield from rows
             return
+        self._early = Early(lazy.fetched_late)
         with self._early.sending() as send:
             yield from self._held(rows, lambda row: self._sent(names(row), send))
 
@@ -133,6 +133,14 @@ def stated_in(values: Mapping[str, Any]) -> Iterator[tuple[str]]:
 
 
 def _bytes(values: Mapping[str, Any]) -> int:
-    """About how much memory a row's long values take."""
-    parts = [part for value in values.values() for part in (value if isinstance(value, list) else [value])]
-    return sum(len(part) for part in parts if isinstance(part, (str, bytes)))
+    """About how many bytes a row's texts and images have, those of nested values too."""
+    size, waiting = 0, [*values.values()]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (str, bytes)):
+            size += len(value)
+        elif isinstance(value, Mapping):
+            waiting.extend(value.values())
+        elif isinstance(value, (list, tuple)):
+            waiting.extend(value)
+    return size

@@ -18,7 +18,7 @@ from otmel.data.dataset import Dataset
 from otmel.data.findings import Findings
 from otmel.data.graph import KnowledgeGraph
 from otmel.data.image_folder import ImageFolder
-from otmel.data.images import leaves_folder
+from otmel.data.images import found_there, leaves_folder
 from otmel.data.jsonio import Row, read_json, read_rows
 from otmel.data.mention_checks import as_answer, check_answer, check_ids, check_text
 from otmel.data.mimic_entities import as_entity, check_dense_ids, image_names
@@ -76,10 +76,11 @@ def read_mimic_graph(folder: Path) -> KnowledgeGraph:
 
 
 def _row_numbers(path: Path, findings: Findings) -> Mapping[str, Any] | None:
-    if not path.is_file():
+    found = found_there(path)
+    if found is None:
         findings.add("qid2id.json missing", str(path))
         return None
-    values = read_json(path)
+    values = read_json(found)
     if not isinstance(values, dict):
         raise DataError(
             "an object {qid: dense id} was expected", where=str(path), cure="the ids of kb_entity.json serve"

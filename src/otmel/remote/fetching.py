@@ -65,9 +65,9 @@ class Fetch:
         target = self.folder / name
         if self._same(target, name, stated):
             return True
-        target.unlink(missing_ok=True)
         for donor in self.donors:
             if self._same(donor / name, name, stated):
+                target.unlink(missing_ok=True)
                 link_or_copy(donor / name, target)
                 return True
         return False

@@ -70,12 +70,12 @@ def _nameable(path: Path) -> bool:
 
 def _copy(uri: Uri, bring: Callable[[Fetch, str], None]) -> Path:
     store, nest, name = Store(uri.parent), Nest.of(uri.parent), uri.name
-    entry = store.stat(name)
-    if entry is None:
-        raise Absent("there is nothing here", where=str(uri), cure="check the address")
     with refusals_named(nest.root):
         nest.lazy.mkdir(parents=True, exist_ok=True)
         with locked(nest.root / f"lazy-{zlib.crc32(name.encode('utf-8', 'surrogatepass')) % STRIPES}.lock"):
+            entry = store.stat(name)  # under the lock: an older answer would undo what another reader has brought since
+            if entry is None:
+                raise Absent("there is nothing here", where=str(uri), cure="check the address")
             bring(Fetch(store, {name: entry}, nest.lazy, ()), name)
     return remember(nest.lazy, uri.parent) / name
 
