@@ -396,7 +396,9 @@ def test_tables_graphs_and_links_are_those_of_a_folder_here(
     assert eventually(lambda: not fetchers())
 
 
-def test_images_of_a_dump_are_sent_for_under_both_spellings(bucket: Uri, proxy: loopback.Proxy, tmp_path: Path) -> None:
+def test_images_of_a_dump_are_looked_for_under_both_spellings(
+    bucket: Uri, proxy: loopback.Proxy, tmp_path: Path
+) -> None:
     claims = (
         '{"P18": [{"rank": "normal", "mainsnak": {"snaktype": "value", "datavalue": {"type": "string", "value": %s}}}]}'
     )

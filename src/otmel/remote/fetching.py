@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from otmel.progress import progress
 from otmel.remote.cache import link_or_copy
 from otmel.remote.faults import Absent, Damaged
 from otmel.remote.layouts import Needs
-from otmel.remote.store import PIECE, Entry, Listing, Store
+from otmel.remote.store import PIECE, Entry, Listing, Store, fingerprint
 
 AT_ONCE: Final = 16
 """Objects on their way at the same time."""
@@ -88,10 +87,8 @@ class Fetch:
     def _fetch(self, name: str, stated: FileSum | None, advance: Callable[[int], Any]) -> None:
         target, entry = self.folder / name, self.listed[name]
         target.parent.mkdir(parents=True, exist_ok=True)
-        short = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[
-            :16
-        ]  # a name may be as long as can be
-        part = target.with_name(f".{short}.{entry.time}.part")
+        # Not by the file's own name, which may be as long as a name can be.
+        part = target.with_name(f".{fingerprint(name.encode('utf-8', 'surrogatepass'))[:16]}.{entry.time}.part")
         faults: list[Any] = []
         for _ in range(TIMES):
             self._copy(name, entry, part, advance)
